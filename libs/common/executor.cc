@@ -1,0 +1,132 @@
+#include "libs/common/executor.h"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace keyferry {
+namespace {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+class ThreadPool final : public Executor {
+ public:
+  explicit ThreadPool(int thread_count) {
+    for (int i = 0; i < thread_count; ++i) threads_.emplace_back([this] { Work(); });
+    timer_ = std::thread([this] { Time(); });
+  }
+
+  ~ThreadPool() override {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    queue_changed_.notify_all();
+    timers_changed_.notify_all();
+    timer_.join();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void Run(std::function<void()> work) override {
+    {
+      std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(work));
+    }
+    queue_changed_.notify_one();
+  }
+
+  void RunAfter(absl::Duration delay, std::function<void()> work) override {
+    {
+      std::lock_guard lock(mutex_);
+      timers_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay), std::move(work));
+    }
+    timers_changed_.notify_one();
+  }
+
+ private:
+  void Work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      queue_changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      std::function<void()> work = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      work();
+      work = nullptr;
+      lock.lock();
+    }
+  }
+
+  void Time() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      if (timers_.empty()) {
+        timers_changed_.wait(lock);
+      } else if (const Deadline next = timers_.begin()->first; next <= std::chrono::steady_clock::now()) {
+        queue_.push_back(std::move(timers_.begin()->second));
+        timers_.erase(timers_.begin());
+        queue_changed_.notify_one();
+      } else {
+        timers_changed_.wait_until(lock, next);
+      }
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable queue_changed_;
+  std::condition_variable timers_changed_;
+  std::deque<std::function<void()>> queue_;
+  std::multimap<Deadline, std::function<void()>> timers_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+  std::thread timer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count); }
+
+struct Strand::State {
+  Executor& executor;
+  std::mutex mutex;
+  std::deque<std::function<void()>> queue;
+  bool running = false;
+};
+
+Strand::Strand(Executor& executor) : state_(new State{.executor = executor}) {}
+Strand::~Strand() = default;
+
+std::shared_ptr<Strand> Strand::Create(Executor& executor) { return std::shared_ptr<Strand>(new Strand(executor)); }
+
+void Strand::Run(std::function<void()> work) {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->queue.push_back(std::move(work));
+    if (state_->running) return;
+    state_->running = true;
+  }
+  state_->executor.Run([self = shared_from_this()] {
+    std::unique_lock lock(self->state_->mutex);
+    while (!self->state_->queue.empty()) {
+      std::function<void()> next = std::move(self->state_->queue.front());
+      self->state_->queue.pop_front();
+      lock.unlock();
+      next();
+      next = nullptr;
+      lock.lock();
+    }
+    self->state_->running = false;
+  });
+}
+
+void Strand::RunAfter(absl::Duration delay, std::function<void()> work) {
+  state_->executor.RunAfter(delay, [self = weak_from_this(), work = std::move(work)] {
+    if (const std::shared_ptr<Strand> strand = self.lock()) strand->Run(work);
+  });
+}
+
+}  // namespace keyferry

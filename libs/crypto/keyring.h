@@ -1,0 +1,55 @@
+// Keyring: the few keys that are not in the store. A text file of lines `purpose state id base64`, closed by a SHA-256 checksum;
+// docs/storage-format.md has the grammar. An id is derived from its key, so a key under another's name is refused.
+//
+// Load refuses, each with its own words and how to mend it: a symbolic link or anything but a regular file, more than one hard
+// link, another owner than this user or root, a mode with any bit of group or others, a parent directory that group or others can write
+// (unless sticky), a path inside the data directory, a bad line, a duplicate or underived id, no or two current keys of
+// one purpose, a wrong checksum.
+//
+// Thread safety: immutable after Load.
+#ifndef KEYFERRY_CRYPTO_KEYRING_H_
+#define KEYFERRY_CRYPTO_KEYRING_H_
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libs/crypto/secret_bytes.h"
+
+namespace keyferry {
+
+enum class KeyPurpose { kRoot, kPepper, kRegion };
+
+class Keyring {
+ public:
+  struct Key {
+    std::string id;
+    const SecretBytes* bytes;
+  };
+
+  // FailedPrecondition or NotFound with the reason; data_directory may be empty.
+  static absl::StatusOr<Keyring> Load(const std::string& path, const std::string& data_directory);
+  // Writes a new file (0600) with one current key of each purpose. AlreadyExists when there is a file.
+  static absl::Status Create(const std::string& path, const std::vector<KeyPurpose>& purposes);
+  // For tests: random keys, no file.
+  static Keyring ForTest();
+
+  Keyring(Keyring&&) = default;
+  Keyring& operator=(Keyring&&) = default;
+
+  // NotFound when the file holds none of this purpose.
+  absl::StatusOr<Key> Current(KeyPurpose purpose) const;
+  // Current or previous. NotFound.
+  absl::StatusOr<Key> Find(KeyPurpose purpose, std::string_view id) const;
+
+ private:
+  Keyring() = default;
+  std::map<std::pair<KeyPurpose, std::string>, SecretBytes> keys_;
+  std::map<KeyPurpose, std::string> current_;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_CRYPTO_KEYRING_H_

@@ -1,0 +1,37 @@
+// TLS credentials and channels. Files are read again when they change (symlink-swapped directories), for new handshakes.
+#ifndef KEYFERRY_RPC_CREDENTIALS_H_
+#define KEYFERRY_RPC_CREDENTIALS_H_
+
+#include <memory>
+#include <string>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+
+#include "absl/status/statusor.h"
+
+namespace keyferry {
+
+// PEM files. FailedPrecondition, naming the file, when one cannot be read or key and certificate do not match.
+struct TlsFiles {
+  std::string certificate_chain;
+  std::string private_key;
+  // Trust roots of the peer.
+  std::string roots;
+};
+
+// Requires and verifies a client certificate.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MutualTlsServerCredentials(const TlsFiles& files);
+// Asks for none. roots is not used.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsServerCredentials(const TlsFiles& files);
+// Presents certificate_chain when it is not empty.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(const TlsFiles& files);
+
+// A channel with the house's keepalive (30 s / 10 s, also without calls), message limits, bdp_probe 0 and a 64 KiB look-ahead.
+// target: `host:port` or `unix:/path`.
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, std::shared_ptr<grpc::ChannelCredentials> credentials);
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_RPC_CREDENTIALS_H_

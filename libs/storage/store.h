@@ -1,0 +1,134 @@
+// Store: ordered rows of bytes behind seven calls. Everything above it is engine-neutral; nothing above it knows of write-ahead
+// logs, sequence numbers, snapshots or watches.
+//
+// Invariants, held by every implementation and checked by testing/store_conformance.h:
+//   S1  A commit is atomic, durable when it is answered OK, and linearizable with every other commit and Get.
+//   S2  Each successful commit has a revision of its own, larger than all before it, also across restarts, and stamps it on
+//       every row it writes. Revisions are lineage(16) | sequence(48); nothing reuses one.
+//   S3  A commit of another term than the newest answers Aborted and writes nothing.
+//   S4  Get and Scan see exactly the commits that were answered, and all of them.
+//
+// Thread safety: all methods may be called from any thread.
+#ifndef KEYFERRY_STORAGE_STORE_H_
+#define KEYFERRY_STORAGE_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace keyferry {
+
+using Revision = uint64_t;
+inline constexpr int kRevisionSequenceBits = 48;
+constexpr uint64_t LineageOf(Revision revision) { return revision >> kRevisionSequenceBits; }
+constexpr Revision WithLineage(Revision revision, uint64_t lineage) {
+  return (lineage << kRevisionSequenceBits) | (revision & ((uint64_t{1} << kRevisionSequenceBits) - 1));
+}
+
+// Families are key ranges with their own tuning; a commit spans them atomically.
+enum class Family : uint8_t { kMeta, kKeys, kSets, kGenerations, kDeployments, kPlacements, kPending, kRequests };
+inline constexpr int kFamilyCount = 8;
+
+// Sorts by family, then by bytes.
+struct RowKey {
+  Family family = Family::kMeta;
+  std::string bytes;
+  friend auto operator<=>(const RowKey&, const RowKey&) = default;
+};
+
+struct Row {
+  std::string value;
+  // Of the commit that wrote the row.
+  Revision revision = 0;
+};
+
+struct KeyedRow {
+  RowKey key;
+  Row row;
+};
+
+struct Precondition {
+  RowKey key;
+  // The row must have been written by exactly this revision; 0: it must be absent.
+  Revision revision = 0;
+};
+
+struct Mutation {
+  RowKey key;
+  // Absent: erase; erasing an absent row is no error.
+  std::optional<std::string> value;
+  // Where in key.bytes the commit's revision is to be written (8 bytes, big-endian, over placeholder bytes); npos: nowhere.
+  size_t revision_offset = std::string::npos;
+};
+
+// Distinguishes writers in time: a new one fences every older one.
+struct Term {
+  uint64_t number = 0;
+  uint64_t lineage = 0;
+};
+
+struct Commit {
+  Term term;
+  std::vector<Precondition> preconditions;
+  std::vector<Mutation> mutations;
+};
+
+enum class Lineage {
+  kKeep,
+  // After a rewind (a restored backup): all later revisions are larger than any revision before.
+  kNext,
+};
+
+class Store {
+ public:
+  // Ends with the subscription: after the destructor returns, the function is not running and never will.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+  // Called once, on a thread of the store, never inside Commit; must not block.
+  using CommitDone = std::function<void(absl::StatusOr<Revision>)>;
+
+  virtual ~Store() = default;
+
+  // Makes the caller the writer, durably. Unavailable when another process holds the store.
+  virtual absl::StatusOr<Term> AcquireWriter(Lineage lineage) = 0;
+
+  // Aborted: a precondition or the term does not hold. ResourceExhausted: the queue or the disk is full, nothing was written.
+  // InvalidArgument: a mutation's revision_offset is outside its key, or a key occurs twice.
+  virtual void CommitAsync(Commit commit, CommitDone done) = 0;
+
+  // nullopt when absent. DataLoss when the row does not pass its check.
+  virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
+
+  // Rows of [begin, end) of one family in order, at most limit (1 or more). DataLoss as in Get.
+  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const = 0;
+
+  // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for nothing,
+  // but never misses the last change. Must not block.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end,
+                                                           std::function<void()> ring) = 0;
+
+  // Revision of the last answered commit.
+  virtual Revision Head() const = 0;
+
+  // A consistent copy into a directory that must not exist yet; opens as a store of its own.
+  virtual absl::Status Backup(const std::string& directory) = 0;
+};
+
+// Blocks the caller until the commit is answered.
+absl::StatusOr<Revision> CommitAndWait(Store& store, Commit commit);
+
+// The smallest key above every key with this prefix; empty when there is none.
+std::string PrefixEnd(std::string prefix);
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_STORAGE_STORE_H_

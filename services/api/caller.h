@@ -1,0 +1,32 @@
+// Who calls: the outcome of authentication.
+#ifndef KEYFERRY_SERVICES_API_CALLER_H_
+#define KEYFERRY_SERVICES_API_CALLER_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "libs/storage/codec.h"
+
+namespace keyferry {
+
+enum class CallerKind : uint8_t { kTenant, kOperator, kProvisioner };
+
+struct Caller {
+  CallerKind kind = CallerKind::kTenant;
+  // `apiKey:<id>` or the SPIFFE id.
+  std::string principal;
+  // Tenants: their own. Operators: the organization that the request names, which may be empty.
+  std::string organization;
+  // Tenants.
+  Role role = Role::kViewer;
+  // Provisioners: from the certificate.
+  std::string region;
+  std::string provisioner_id;
+  absl::Time certificate_expiry = absl::InfiniteFuture();
+  // Goes through logs and errors.
+  std::string request_id;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_CALLER_H_

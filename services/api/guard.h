@@ -1,0 +1,41 @@
+// Guard: the one way into every RPC. Identifies the caller (client certificate's SPIFFE id on the inner door, API key on the edge
+// door), looks the RPC up in the access table, runs the handler's body off gRPC's threads, and maps its status: details attached, texts of
+// INTERNAL and DATA_LOSS replaced by an incident id that the log carries.
+//
+// Thread safety: all methods from any thread.
+#ifndef KEYFERRY_SERVICES_API_GUARD_H_
+#define KEYFERRY_SERVICES_API_GUARD_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <grpcpp/support/server_callback.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/common/executor.h"
+#include "services/api/caller.h"
+
+namespace keyferry {
+
+class Guard {
+ public:
+  using Done = std::function<void(absl::Status)>;
+  // Fills the response, then calls done once, from any thread.
+  using Body = std::function<void(const Caller& caller, Done done)>;
+
+  virtual ~Guard() = default;
+
+  // Unary RPCs. `method` is `Service/Rpc`; `organization` is what the request names, empty for the caller's own.
+  virtual grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method,
+                                        const std::string& organization, Body body) = 0;
+
+  // Streams: the caller, or Unauthenticated, PermissionDenied, NotFound (a foreign organization).
+  virtual absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,
+                                       const std::string& organization) = 0;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_GUARD_H_

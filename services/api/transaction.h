@@ -1,0 +1,75 @@
+// Transaction: an optimistic read-modify-write over the (sealed) store. Every row it reads becomes a precondition of its commit, so what it
+// decided still holds at the moment of the commit; a conflict runs the whole plan again.
+//
+// Thread safety: a Transaction is confined to one thread; RunTransaction may be called from any.
+#ifndef KEYFERRY_SERVICES_API_TRANSACTION_H_
+#define KEYFERRY_SERVICES_API_TRANSACTION_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/common/executor.h"
+#include "libs/common/status_macros.h"
+#include "libs/storage/codec.h"
+#include "libs/storage/store.h"
+
+namespace keyferry {
+
+template <typename T>
+struct Versioned {
+  T value;
+  Revision revision = 0;
+};
+
+class Transaction {
+ public:
+  explicit Transaction(const Store& store) : store_(store) {}
+
+  // Reads and pins: the commit goes ahead only if the row is still the same (or still absent).
+  absl::StatusOr<std::optional<Row>> Read(const RowKey& key);
+  // Read and decoded. nullopt when absent.
+  template <typename T>
+  absl::StatusOr<std::optional<Versioned<T>>> Get(const RowKey& key) {
+    ASSIGN_OR_RETURN(std::optional<Row> row, Read(key));
+    if (!row) return std::optional<Versioned<T>>();
+    ASSIGN_OR_RETURN(T value, Decode<T>(row->value));
+    return std::optional<Versioned<T>>(Versioned<T>{std::move(value), row->revision});
+  }
+  void Put(const RowKey& key, std::string value);
+  // The key gets the commit's revision at this offset.
+  void PutStamped(const RowKey& key, size_t revision_offset, std::string value);
+  void Erase(const RowKey& key);
+
+  const Store& store() const { return store_; }
+  bool has_writes() const { return !mutations_.empty(); }
+  Commit TakeCommit(Term term) &&;
+
+ private:
+  const Store& store_;
+  std::map<RowKey, std::optional<Row>> reads_;
+  std::vector<Mutation> mutations_;
+};
+
+// Fills the transaction; called again, with a fresh one, after a conflict, on the executor's threads. An error ends it with nothing written.
+using TransactionPlan = std::function<absl::Status(Transaction&)>;
+
+struct Writer {
+  Store& store;
+  Executor& executor;
+  // The store's writer term; read at each commit.
+  std::function<Term()> term;
+};
+
+// done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing was to be
+// written, the plan's error, Aborted CONCURRENT_MODIFICATION after kMaxCommitAttempts conflicts, or the store's error.
+void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done);
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_TRANSACTION_H_
