@@ -1,5 +1,6 @@
 #include "libs/common/executor.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -11,6 +12,9 @@ namespace keyferry {
 namespace {
 
 using Deadline = std::chrono::steady_clock::time_point;
+
+// Adding more to the clock could overflow, and an infinite delay would be over at once.
+constexpr absl::Duration kLongestDelay = absl::Hours(24 * 365);
 
 class ThreadPool final : public Executor {
  public:
@@ -41,7 +45,7 @@ class ThreadPool final : public Executor {
   void RunAfter(absl::Duration delay, std::function<void()> work) override {
     {
       std::lock_guard lock(mutex_);
-      timers_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay), std::move(work));
+      timers_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(std::min(delay, kLongestDelay)), std::move(work));
     }
     timers_changed_.notify_one();
   }

@@ -20,11 +20,14 @@ class Executor {
   virtual void RunAfter(absl::Duration delay, std::function<void()> work) = 0;
 };
 
-// Threads of its own; the destructor finishes what Run was given and drops what RunAfter was.
+// Threads of its own; the destructor finishes what Run was given and drops what RunAfter was. Whoever owns it destroys it, on a
+// thread that is not one of its own, which would wait for itself; so no work may hold its last owner. When the destructor
+// starts, nobody but its own work may call it any more.
 std::unique_ptr<Executor> NewThreadPool(int thread_count);
 
 // Runs what it is given one after another, in order, on the executor beneath, which outlives it.
-// Must be owned by a shared_ptr: queued work keeps it alive.
+// Owned by shared_ptr: work that Run was given keeps it alive, work that RunAfter was given does not and is dropped with it. The
+// last owner may let go on any thread, its own work included.
 class Strand : public std::enable_shared_from_this<Strand> {
  public:
   static std::shared_ptr<Strand> Create(Executor& executor);

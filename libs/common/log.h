@@ -1,7 +1,7 @@
 // One structured line per event, JSON on standard error: time, severity, event, then the fields. Takes only loggable types, so that a
 // SecretBytes or a whole request cannot get here.
 //
-// Thread safety: all functions from any thread; a line is written with one write(2).
+// Thread safety: all functions from any thread, but SetLogProcess before there are others; a line is written with one write(2).
 #ifndef KEYFERRY_COMMON_LOG_H_
 #define KEYFERRY_COMMON_LOG_H_
 

@@ -7,6 +7,7 @@
 #define KEYFERRY_CRYPTO_AEAD_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ inline constexpr uint8_t kSuiteXChaCha = 1;
 // version | suite | salt | commitment | nonce, then ciphertext and tag.
 inline constexpr size_t kFrameOverheadBytes = 2 + kSaltBytes + kCommitmentBytes + kNonceBytes + kTagBytes;
 
+// DataLoss with the same words for every cause, so that an answer does not tell an attacker how far a forgery got.
+absl::Status DoesNotOpen();
+
 // A key that was expanded with one salt. Seals any number of values; each gets a random nonce.
 class CommittedKey {
  public:
@@ -32,11 +36,16 @@ class CommittedKey {
   static CommittedKey Create(const SecretBytes& key);
   // DataLoss when the commitment is not this key's, or sizes are wrong.
   static absl::StatusOr<CommittedKey> Open(const SecretBytes& key, std::string_view salt, std::string_view commitment);
+  // Without comparing a commitment: for those who choose the salt, or compare it themselves. `purpose` separates domains.
+  // The key must be kKeyBytes long (CHECK).
+  static CommittedKey Expand(const SecretBytes& key, std::string_view salt, std::string_view purpose);
 
   // nonce | ciphertext | tag.
   std::string Seal(std::string_view plaintext, std::string_view associated_data) const;
   // DataLoss, with the same words whatever is wrong.
   absl::StatusOr<SecretBytes> Open(std::string_view sealed, std::string_view associated_data) const;
+  // As Seal, appended to `out`, with a nonce (kNonceBytes) that the caller drew at random for this call alone.
+  void SealTo(std::string& out, std::string_view nonce, std::string_view plaintext, std::string_view associated_data) const;
 
   const std::string& salt() const { return salt_; }
   const std::string& commitment() const { return commitment_; }

@@ -1,5 +1,8 @@
 // Values on disk: model values to and from proto/keyferry/storage, the only place that knows those messages.
-// Decode answers DataLoss for bytes that are not such a record.
+// An encoded value is a format version (1) and the message; so no value is empty. Decode answers DataLoss for bytes that are not such
+// a record, or that hold a number which no value of its enumeration has.
+//
+// Thread safety: free functions, safe anywhere.
 #ifndef KEYFERRY_STORAGE_CODEC_H_
 #define KEYFERRY_STORAGE_CODEC_H_
 
@@ -21,6 +24,13 @@ struct OrganizationRow {
   std::string display_name;
   absl::Time create_time;
   std::string default_region;
+};
+
+// A key-encryption key under the root key that root_key_id names.
+struct WrappedKeyRow {
+  std::string root_key_id;
+  std::string wrapped_key;
+  absl::Time create_time;
 };
 
 struct ApiKeyRow {
@@ -57,6 +67,7 @@ struct RequestRow {
 };
 
 std::string Encode(const OrganizationRow& row);
+std::string Encode(const WrappedKeyRow& row);
 std::string Encode(const ApiKeyRow& row);
 std::string Encode(const RegionRow& row);
 std::string Encode(const RegionStateRow& row);
@@ -71,6 +82,7 @@ std::string Encode(const Observation& observation);
 template <typename T>
 absl::StatusOr<T> Decode(std::string_view bytes);
 template <> absl::StatusOr<OrganizationRow> Decode(std::string_view bytes);
+template <> absl::StatusOr<WrappedKeyRow> Decode(std::string_view bytes);
 template <> absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes);
 template <> absl::StatusOr<RegionRow> Decode(std::string_view bytes);
 template <> absl::StatusOr<RegionStateRow> Decode(std::string_view bytes);

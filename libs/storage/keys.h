@@ -48,6 +48,7 @@ RowKey RetriesIn(std::string_view region);
 // The last part of a key: the name that a scan is after.
 std::string LastPart(const RowKey& key);
 // nullopt when the key is not of that kind.
+std::optional<int64_t> GenerationOf(const RowKey& generation_key);
 std::optional<ObjectId> ObjectOf(const RowKey& desired_or_observed_key);
 struct PendingEntry {
   std::string region;

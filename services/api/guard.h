@@ -1,12 +1,18 @@
 // Guard: the one way into every RPC. Identifies the caller (client certificate's SPIFFE id on the inner door, API key on the edge
 // door), looks the RPC up in the access table, runs the handler's body off gRPC's threads, and maps its status: details attached, texts of
-// INTERNAL and DATA_LOSS replaced by an incident id that the log carries.
+// INTERNAL and DATA_LOSS replaced by an incident id that the log carries. One log line a call, without contents.
+//
+// Invariants:
+//   G1  A connection has one kind of identity: with a client certificate no bearer token counts, without one no certificate can.
+//   G2  Permission is decided before existence, and another tenant's organization is answered as an absent one.
+//   G3  A call that was cancelled or is past its deadline before its turn does not run.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_API_GUARD_H_
 #define KEYFERRY_SERVICES_API_GUARD_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,15 +20,21 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/common/clock.h"
 #include "libs/common/executor.h"
+#include "libs/rpc/peer_identities.h"
+#include "services/api/api_keys.h"
 #include "services/api/caller.h"
 
 namespace keyferry {
 
+// Calls that wait for a thread; more are refused with RESOURCE_EXHAUSTED.
+inline constexpr int kMaxCallsWaiting = 10'000;
+
 class Guard {
  public:
   using Done = std::function<void(absl::Status)>;
-  // Fills the response, then calls done once, from any thread.
+  // Fills the response, then calls done once, from any thread. The caller lives until then. A body that drops done answers INTERNAL.
   using Body = std::function<void(const Caller& caller, Done done)>;
 
   virtual ~Guard() = default;
@@ -35,6 +47,15 @@ class Guard {
   virtual absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,
                                        const std::string& organization) = 0;
 };
+
+// Who is who, and where calls run. All outlive the guard.
+struct GuardParts {
+  PeerIdentities& peers;
+  ApiKeys& api_keys;
+  Executor& executor;
+  const Clock& clock;
+};
+std::unique_ptr<Guard> NewGuard(const GuardParts& parts);
 
 }  // namespace keyferry
 

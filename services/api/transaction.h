@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,7 +30,8 @@ class Transaction {
  public:
   explicit Transaction(const Store& store) : store_(store) {}
 
-  // Reads and pins: the commit goes ahead only if the row is still the same (or still absent).
+  // Reads and pins: the commit goes ahead only if the row is still the same (or still absent). Sees the store, not this
+  // transaction's own writes; a row is read once.
   absl::StatusOr<std::optional<Row>> Read(const RowKey& key);
   // Read and decoded. nullopt when absent.
   template <typename T>
@@ -41,19 +41,20 @@ class Transaction {
     ASSIGN_OR_RETURN(T value, Decode<T>(row->value));
     return std::optional<Versioned<T>>(Versioned<T>{std::move(value), row->revision});
   }
+  // The last write of a key counts.
   void Put(const RowKey& key, std::string value);
   // The key gets the commit's revision at this offset.
   void PutStamped(const RowKey& key, size_t revision_offset, std::string value);
   void Erase(const RowKey& key);
 
   const Store& store() const { return store_; }
-  bool has_writes() const { return !mutations_.empty(); }
+  bool has_writes() const { return !writes_.empty(); }
   Commit TakeCommit(Term term) &&;
 
  private:
   const Store& store_;
   std::map<RowKey, std::optional<Row>> reads_;
-  std::vector<Mutation> mutations_;
+  std::map<RowKey, Mutation> writes_;
 };
 
 // Fills the transaction; called again, with a fresh one, after a conflict, on the executor's threads. An error ends it with nothing written.
@@ -68,6 +69,7 @@ struct Writer {
 
 // done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing was to be
 // written, the plan's error, Aborted CONCURRENT_MODIFICATION after kMaxCommitAttempts conflicts, or the store's error.
+// Only the store's Aborted is a conflict; a plan that answers Aborted is not run again.
 void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done);
 
 }  // namespace keyferry

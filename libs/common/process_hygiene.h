@@ -1,0 +1,29 @@
+// What a process does first when it will see plaintext. Wiping our own buffers is not enough, since gRPC and protobuf
+// copy values: so freed memory is overwritten, all of it. docs/adr/2026-11-22-zero-on-free tells why not by
+// glibc.malloc.perturb.
+//
+// Thread safety: call HardenProcess at the start of main, before any thread. OriginalEnvironment: as getenv.
+#ifndef KEYFERRY_COMMON_PROCESS_HYGIENE_H_
+#define KEYFERRY_COMMON_PROCESS_HYGIENE_H_
+
+#include <string>
+#include <vector>
+
+namespace keyferry {
+
+// Exit status when the process cannot be made safe (EX_CONFIG of sysexits.h).
+inline constexpr int kExitNotHardened = 78;
+
+// 1. Core dumps off and /proc/PID/mem closed to others (RLIMIT_CORE, PR_SET_DUMPABLE).
+// 2. RLIMIT_NOFILE raised to its hard limit. Programs that this one starts inherit both limits.
+// 3. Frees blocks and looks whether they were overwritten, which linking this file brings about (zeroing_free.h).
+// When 1 or 3 fails, logs and exits with kExitNotHardened. A second call does the same again. Sanitizer builds, which
+// have a malloc of their own, leave 3 out.
+void HardenProcess();
+
+// The environment as `name=value`, for the programs that this one starts.
+std::vector<std::string> OriginalEnvironment();
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_COMMON_PROCESS_HYGIENE_H_

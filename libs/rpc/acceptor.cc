@@ -1,0 +1,135 @@
+#include "libs/rpc/acceptor.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+#include "libs/common/log.h"
+#include "libs/common/status_macros.h"
+#include "libs/rpc/socket.h"
+
+namespace keyferry {
+namespace {
+
+constexpr int kMinBackoffMillis = 10;
+constexpr int kMaxBackoffMillis = 500;
+
+bool IsExhaustion(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+// How many of the connections that were handed over are still open. Their new owner closes them without a word, so each is known by
+// descriptor and inode: a closed descriptor, or one that is another file by now, does not count.
+class OpenConnections {
+ public:
+  void Add(int descriptor) { inodes_[descriptor] = InodeOf(descriptor); }
+
+  bool IsFull(size_t limit) {
+    if (inodes_.size() < limit) return false;
+    std::erase_if(inodes_, [](const auto& entry) { return InodeOf(entry.first) != entry.second; });
+    return inodes_.size() >= limit;
+  }
+
+ private:
+  static ino_t InodeOf(int descriptor) {
+    struct stat info{};
+    return fstat(descriptor, &info) == 0 ? info.st_ino : 0;
+  }
+
+  std::unordered_map<int, ino_t> inodes_;
+};
+
+class LoopAcceptor final : public Acceptor {
+ public:
+  LoopAcceptor(ListenerOptions options, Listener listener, Descriptor stop)
+      : options_(std::move(options)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+
+  ~LoopAcceptor() override {
+    eventfd_write(stop_.get(), 1);
+    if (thread_.joinable()) thread_.join();
+    if (!listener_.path.empty()) unlink(listener_.path.c_str());
+  }
+
+  const std::string& address() const override { return listener_.address; }
+
+  void Start(Handler handler) override {
+    handler_ = std::move(handler);
+    thread_ = std::thread([this] { Loop(); });
+  }
+
+ private:
+  void Loop() {
+    int backoff = 0;
+    while (Wait(backoff)) {
+      const int descriptor = accept4(listener_.descriptor.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (descriptor >= 0) {
+        backoff = 0;
+        Admit(Descriptor(descriptor));
+      } else if (IsExhaustion(errno)) {
+        if (backoff == 0) Log(Severity::kWarning, "accept_exhausted", {{"listener", address()}, {"error", strerror(errno)}});
+        backoff = std::clamp(backoff * 2, kMinBackoffMillis, kMaxBackoffMillis);
+      }
+    }
+  }
+
+  // False when it is time to end. With a backoff only that is waited for: the listener stays readable all the while.
+  bool Wait(int backoff_millis) {
+    pollfd events[] = {{.fd = stop_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = listener_.descriptor.get(), .events = POLLIN, .revents = 0}};
+    poll(events, backoff_millis > 0 ? 1 : 2, backoff_millis > 0 ? backoff_millis : -1);
+    return events[0].revents == 0;
+  }
+
+  // Closes what may not come in.
+  void Admit(Descriptor descriptor) {
+    if (open_.IsFull(static_cast<size_t>(options_.max_connections))) {
+      if (!std::exchange(full_, true)) {
+        Log(Severity::kWarning, "connections_full", {{"listener", address()}, {"limit", options_.max_connections}});
+      }
+      return;
+    }
+    full_ = false;
+    if (!IsAllowedUser(descriptor.get())) return;
+    open_.Add(descriptor.get());
+    handler_(descriptor.Release());
+  }
+
+  bool IsAllowedUser(int descriptor) const {
+    if (!options_.allowed_users) return true;
+    ucred peer{};
+    socklen_t size = sizeof(peer);
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    const auto& allowed = *options_.allowed_users;
+    if (std::find(allowed.begin(), allowed.end(), peer.uid) != allowed.end()) return true;
+    Log(Severity::kWarning, "user_refused", {{"listener", address()}, {"uid", peer.uid}});
+    return false;
+  }
+
+  const ListenerOptions options_;
+  const Listener listener_;
+  const Descriptor stop_;
+  OpenConnections open_;
+  bool full_ = false;
+  Handler handler_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Bind(ListenerOptions options) {
+  const bool is_unix = options.address.starts_with("unix:");
+  if (options.allowed_users && !is_unix) return absl::InvalidArgumentError("only a unix socket knows its peer's user");
+  Descriptor stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (stop.get() < 0) return absl::UnavailableError(absl::StrCat("eventfd: ", strerror(errno)));
+  ASSIGN_OR_RETURN(Listener listener, Listen(options.address, options.file_mode));
+  return std::make_unique<LoopAcceptor>(std::move(options), std::move(listener), std::move(stop));
+}
+
+}  // namespace keyferry

@@ -1,0 +1,226 @@
+#include "libs/storage/committer.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "libs/common/error.h"
+#include "libs/common/status_macros.h"
+#include "libs/storage/commit_rules.h"
+
+namespace keyferry {
+namespace {
+
+constexpr uint64_t kMaxLineage = 0xffff;
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+
+size_t BytesOf(const Commit& commit) {
+  size_t bytes = sizeof(Commit);
+  for (const Precondition& precondition : commit.preconditions) bytes += sizeof(Precondition) + precondition.key.bytes.size();
+  for (const Mutation& mutation : commit.mutations) {
+    bytes += sizeof(Mutation) + mutation.key.bytes.size() + (mutation.value ? mutation.value->size() : 0);
+  }
+  return bytes;
+}
+
+absl::Status QueueFull() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "the store's queue is full; try again",
+                   {.reason = "STORE_BUSY", .retry_after = kRetryAfter});
+}
+
+}  // namespace
+
+// One batch in the making: what its commits wrote so far is what the next one's preconditions see.
+class Committer::BatchWriter {
+ public:
+  BatchWriter(RocksDatabase& database, RowCache& cache, RocksDatabase::HeadState state)
+      : database_(database), cache_(cache), state_(state), rows_(database.NewBatch()) {}
+
+  absl::StatusOr<Revision> Add(Commit& commit) {
+    RETURN_IF_ERROR(CheckForm(commit));
+    if (commit.term.number != state_.term) return StaleTerm(commit.term.number, state_.term);
+    for (const Precondition& precondition : commit.preconditions) {
+      ASSIGN_OR_RETURN(const Revision revision, RevisionOf(precondition.key));
+      if (revision != precondition.revision) return Conflict(precondition.key);
+    }
+    changed_ = true;
+    ++state_.head;
+    for (Mutation& mutation : commit.mutations) Apply(mutation);
+    return state_.head;
+  }
+
+  absl::StatusOr<Revision> NewTerm(Lineage lineage, Term& granted) {
+    const uint64_t current = LineageOf(state_.head);
+    if (lineage == Lineage::kNext) {
+      if (current == kMaxLineage) return absl::ResourceExhaustedError("every lineage of this store was used; make a new store");
+      state_.head = WithLineage(state_.head, current + 1);
+    }
+    changed_ = true;
+    granted = {.number = ++state_.term, .lineage = LineageOf(state_.head)};
+    return state_.head;
+  }
+
+  // Durable, and in the cache; the new state.
+  RocksDatabase::HeadState Write() {
+    if (!changed_) return state_;
+    cache_.BeginWrite(written_);
+    database_.Write(*rows_, state_);
+    cache_.EndWrite(written_);
+    return state_;
+  }
+
+  std::vector<RowKey> TakeWrittenKeys() {
+    std::vector<RowKey> keys;
+    keys.reserve(written_.size());
+    for (auto& [key, entry] : written_) keys.push_back(key);
+    return keys;
+  }
+
+ private:
+  absl::StatusOr<Revision> RevisionOf(const RowKey& key) {
+    if (const auto written = written_.find(key); written != written_.end()) return written->second.revision;
+    const RowCache::Lookup cached = cache_.Find(key);
+    if (cached.entry) return cached.entry->revision;
+    ASSIGN_OR_RETURN(std::optional<Row> row, database_.Get(key));
+    const Revision revision = row ? row->revision : 0;
+    cache_.Offer(key, cached.ticket,
+                 {.revision = revision,
+                  .value = row ? std::make_shared<const std::string>(std::move(row->value)) : nullptr});
+    return revision;
+  }
+
+  void Apply(Mutation& mutation) {
+    RowKey key = StampedKey(mutation, state_.head);
+    RowCache::Entry entry;
+    if (mutation.value) {
+      rows_->Put(key, state_.head, *mutation.value);
+      entry = {.revision = state_.head, .value = std::make_shared<const std::string>(*std::move(mutation.value))};
+    } else {
+      rows_->Erase(key);
+    }
+    written_[std::move(key)] = std::move(entry);
+  }
+
+  RocksDatabase& database_;
+  RowCache& cache_;
+  RocksDatabase::HeadState state_;
+  const std::unique_ptr<RocksDatabase::Batch> rows_;
+  RowCache::Written written_;
+  bool changed_ = false;
+};
+
+Committer::Committer(RocksDatabase& database, RowCache& cache, Rings& rings, DiskGuard& disk, Options options)
+    : database_(database), cache_(cache), rings_(rings), disk_(disk), options_(std::move(options)),
+      state_(database.recovered()), head_(state_.head), committing_([this] { CommitUntilClosed(); }),
+      answering_([this] { AnswerUntilClosed(); }) {}
+
+Committer::~Committer() {
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  committing_.join();
+  answering_.join();
+}
+
+void Committer::Submit(Commit commit, Store::CommitDone done) {
+  const size_t bytes = BytesOf(commit);
+  Enqueue({.commit = std::move(commit), .done = std::move(done), .bytes = bytes});
+}
+
+absl::StatusOr<Term> Committer::AcquireWriter(Lineage lineage) {
+  Term granted;
+  absl::Status result;
+  absl::Notification answered;
+  Enqueue({.new_term = lineage, .granted = &granted, .done = [&](absl::StatusOr<Revision> head) {
+             result = head.status();
+             answered.Notify();
+           }});
+  answered.WaitForNotification();
+  if (!result.ok()) return result;
+  return granted;
+}
+
+void Committer::Enqueue(Request request) {
+  absl::MutexLock lock(&mutex_);
+  const bool full = unanswered_commits_ >= options_.max_unanswered_commits ||
+                    unanswered_bytes_ + request.bytes > options_.max_unanswered_bytes;
+  if (full && !request.new_term) {
+    Answers refusal;
+    refusal.answers.push_back({.done = std::move(request.done), .result = QueueFull(), .counted = false});
+    answers_.push_back(std::move(refusal));
+    return;
+  }
+  ++unanswered_commits_;
+  unanswered_bytes_ += request.bytes;
+  queue_.push_back(std::move(request));
+}
+
+std::vector<Committer::Request> Committer::TakeBatch() {
+  std::vector<Request> batch;
+  for (size_t bytes = 0; !queue_.empty() && batch.size() < options_.max_batch_commits && bytes < options_.max_batch_bytes;) {
+    bytes += queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Committer::CommitUntilClosed() {
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !queue_.empty(); };
+  while (true) {
+    std::vector<Request> batch;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (queue_.empty()) {
+        committed_all_ = true;
+        return;
+      }
+      batch = TakeBatch();
+    }
+    Answers answers = CommitBatch(std::move(batch));
+    absl::MutexLock lock(&mutex_);
+    answers_.push_back(std::move(answers));
+  }
+}
+
+Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
+  const absl::Status room = disk_.Check();
+  BatchWriter writer(database_, cache_, state_);
+  Answers answers;
+  answers.answers.reserve(batch.size());
+  for (Request& request : batch) {
+    absl::StatusOr<Revision> result = request.new_term ? writer.NewTerm(*request.new_term, *request.granted)
+                                      : !room.ok()     ? absl::StatusOr<Revision>(room)
+                                                       : writer.Add(request.commit);
+    answers.answers.push_back({.done = std::move(request.done), .result = std::move(result), .bytes = request.bytes});
+  }
+  state_ = writer.Write();
+  head_.store(state_.head, std::memory_order_release);
+  if (options_.on_head) options_.on_head(state_.head);
+  answers.written = writer.TakeWrittenKeys();
+  return answers;
+}
+
+void Committer::AnswerUntilClosed() {
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return committed_all_ || !answers_.empty(); };
+  while (true) {
+    Answers answers;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&ready));
+      if (answers_.empty()) return;
+      answers = std::move(answers_.front());
+      answers_.pop_front();
+      for (const Answer& answer : answers.answers) {
+        if (answer.counted) --unanswered_commits_;
+        unanswered_bytes_ -= answer.bytes;
+      }
+    }
+    for (Answer& answer : answers.answers) answer.done(std::move(answer.result));
+    rings_.RingFor(answers.written);
+  }
+}
+
+}  // namespace keyferry

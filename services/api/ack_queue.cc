@@ -1,0 +1,66 @@
+#include "services/api/ack_queue.h"
+
+#include <set>
+
+#include "libs/common/log.h"
+
+namespace keyferry {
+
+struct AckQueue::Batch {
+  AckContext context;
+  std::vector<AckReport> acks;
+  std::vector<AckEffect> effects;
+
+  // A row that cannot be read must not hold up the others.
+  absl::Status Plan(Transaction& transaction) {
+    effects.clear();
+    for (const AckReport& ack : acks) {
+      const absl::StatusOr<AckEffect> effect = SettleAck(transaction, context, ack);
+      if (!effect.ok()) {
+        Log(Severity::kError, "ack_not_settled",
+            {{"region", context.region}, {"organization", ack.object.organization}, {"object", ack.object.name}, {"error", effect.status()}});
+      }
+      effects.push_back(effect.value_or(AckEffect::kUnknown));
+    }
+    return absl::OkStatus();
+  }
+};
+
+bool AckQueue::Add(AckReport ack) {
+  if (acks_.size() >= kMaxAcksQueued) return false;
+  acks_.push_back(std::move(ack));
+  return true;
+}
+
+void AckQueue::Advance() {
+  if (stopped_ || committing_ || acks_.empty()) return;
+  const auto batch = std::make_shared<Batch>();
+  batch->context = context_();
+  // A plan does not see its own writes, so no object twice.
+  std::set<ObjectId> objects;
+  while (!acks_.empty() && batch->acks.size() < kMaxAcksPerCommit && objects.insert(acks_.front().object).second) {
+    batch->acks.push_back(std::move(acks_.front()));
+    acks_.pop_front();
+  }
+  committing_ = true;
+  RunTransaction(
+      writer_, [batch](Transaction& transaction) { return batch->Plan(transaction); },
+      [self = shared_from_this(), batch](absl::StatusOr<Revision> committed) {
+        self->strand_->Run([self, batch, status = committed.status()] { self->Committed(batch, status); });
+      });
+}
+
+void AckQueue::Committed(const std::shared_ptr<Batch>& batch, const absl::Status& committed) {
+  committing_ = false;
+  if (stopped_) return;
+  if (!committed.ok()) {
+    // The next Advance tries again: the session's tick sees to it.
+    Log(Severity::kWarning, "acks_not_committed", {{"region", batch->context.region}, {"error", committed}});
+    acks_.insert(acks_.begin(), batch->acks.begin(), batch->acks.end());
+    return;
+  }
+  for (size_t i = 0; i < batch->acks.size() && !stopped_; ++i) settled_(batch->acks[i], batch->effects[i]);
+  Advance();
+}
+
+}  // namespace keyferry

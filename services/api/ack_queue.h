@@ -1,0 +1,50 @@
+// Settles acks in batches, one commit at a time; tells what became of each.
+//
+// Thread safety: confined to the region's strand. Create as a shared_ptr.
+#ifndef KEYFERRY_SERVICES_API_ACK_QUEUE_H_
+#define KEYFERRY_SERVICES_API_ACK_QUEUE_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "services/api/feed_settings.h"
+#include "services/api/placement_acks.h"
+
+namespace keyferry {
+
+inline constexpr size_t kMaxAcksQueued = 1024;
+inline constexpr size_t kMaxAcksPerCommit = 64;
+
+class AckQueue : public std::enable_shared_from_this<AckQueue> {
+ public:
+  using Settled = std::function<void(const AckReport& ack, AckEffect effect)>;
+  // context is asked at each commit; settled is called on the strand, once an ack.
+  AckQueue(const FeedSettings& settings, std::function<AckContext()> context, Settled settled)
+      : writer_(settings.writer), strand_(settings.strand), context_(std::move(context)), settled_(std::move(settled)) {}
+
+  // False: kMaxAcksQueued are waiting.
+  bool Add(AckReport ack);
+  // Begins a commit when there is something to settle and none under way.
+  void Advance();
+  // No callback comes after this.
+  void Stop() { stopped_ = true; }
+  bool empty() const { return acks_.empty() && !committing_; }
+
+ private:
+  struct Batch;
+  void Committed(const std::shared_ptr<Batch>& batch, const absl::Status& committed);
+
+  const Writer writer_;
+  const std::shared_ptr<Strand> strand_;
+  const std::function<AckContext()> context_;
+  const Settled settled_;
+  std::deque<AckReport> acks_;
+  bool committing_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_ACK_QUEUE_H_

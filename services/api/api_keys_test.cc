@@ -1,0 +1,181 @@
+#include "services/api/api_keys.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "absl/synchronization/notification.h"
+#include "libs/common/testing/status_matchers.h"
+#include "libs/storage/keys.h"
+#include "services/api/testing/edge_scene.h"
+
+namespace keyferry {
+namespace {
+
+using ::testing::Not;
+
+// A store whose doorbell is broken.
+class SilentStore final : public Store {
+ public:
+  explicit SilentStore(Store& store) : store_(store) {}
+  absl::StatusOr<Term> AcquireWriter(Lineage lineage) override { return store_.AcquireWriter(lineage); }
+  void CommitAsync(Commit commit, CommitDone done) override { store_.CommitAsync(std::move(commit), std::move(done)); }
+  absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const override { return store_.Get(key); }
+  absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const override {
+    return store_.Scan(begin, end, limit);
+  }
+  std::unique_ptr<Subscription> Ring(const RowKey&, const std::string&, std::function<void()>) override {
+    return std::make_unique<Subscription>();
+  }
+  Revision Head() const override { return store_.Head(); }
+  absl::Status Backup(const std::string& directory) override { return store_.Backup(directory); }
+
+ private:
+  Store& store_;
+};
+
+class ApiKeysTest : public testing::Test {
+ protected:
+  ApiKeysTest() {
+    EXPECT_THAT(scene_.MakeOrganization("acme"), IsOk());
+    EXPECT_THAT(scene_.MakeOrganization("other"), IsOk());
+  }
+  ApiKeys& keys() { return *scene_.api_keys; }
+
+  EdgeScene scene_;
+};
+
+TEST(ApiKeyTextTest, AGeneratedKeyHasItsFormAndParses) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    const SecretBytes key = GenerateApiKey();
+    ASSERT_EQ(key.size(), 50U);
+    const auto parsed = ParseApiKey(key.Access());
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(parsed->id.size(), kApiKeyIdLength);
+    EXPECT_EQ(parsed->secret.size(), kApiKeySecretLength);
+    EXPECT_TRUE(seen.insert(std::string(key.Access())).second);
+  }
+}
+
+// CRC-32 of the first 44 bytes is 0xDA2FD0A0, which Python's zlib computed.
+TEST(ApiKeyTextTest, TheChecksumIsCrc32InBase62) {
+  EXPECT_TRUE(ParseApiKey("kf_0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcd3zjMcC").has_value());
+}
+
+TEST(ApiKeyTextTest, EveryChangedCharacterIsNoticed) {
+  const std::string key(GenerateApiKey().Access());
+  for (size_t i = 0; i < key.size(); ++i) {
+    for (const char other : {'a', 'Z', '_', '-', '\0', ' '}) {
+      std::string changed = key;
+      if (changed[i] == other) continue;
+      changed[i] = other;
+      EXPECT_FALSE(ParseApiKey(changed).has_value()) << i;
+    }
+  }
+  EXPECT_FALSE(ParseApiKey(key + "a").has_value());
+  EXPECT_FALSE(ParseApiKey(std::string_view(key).substr(1)).has_value());
+  EXPECT_FALSE(ParseApiKey("").has_value());
+}
+
+TEST_F(ApiKeysTest, AMadeKeyIsVerifiedWithItsOrganizationAndRole) {
+  const auto made = scene_.MakeApiKey("acme", Role::kDeployer);
+  ASSERT_THAT(made, IsOk());
+  for (int i = 0; i < 2; ++i) {
+    const auto verified = keys().Verify(made->text.Access());
+    ASSERT_THAT(verified, IsOk());
+    EXPECT_EQ((*verified)->id, made->api_key.id);
+    EXPECT_EQ((*verified)->row.organization, "acme");
+    EXPECT_EQ((*verified)->row.role, Role::kDeployer);
+  }
+}
+
+TEST_F(ApiKeysTest, TheSecretIsNotInTheStore) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  const auto row = scene_.barrier->store().Get(keys::ApiKey(made->api_key.id));
+  ASSERT_THAT(row, IsOk());
+  EXPECT_THAT((*row)->value, Not(testing::HasSubstr(std::string(ParseApiKey(made->text.Access())->secret))));
+}
+
+// The checksum is right and the id exists: only the HMAC can tell.
+TEST_F(ApiKeysTest, ASecretThatIsNotTheIdsIsRefused) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  const auto other = scene_.MakeApiKey("acme", Role::kAdmin);
+  auto row = scene_.barrier->store().Get(keys::ApiKey(made->api_key.id));
+  Commit swap{.term = scene_.term, .mutations = {{.key = keys::ApiKey(other->api_key.id), .value = (*row)->value}}};
+  ASSERT_THAT(CommitAndWait(scene_.barrier->store(), std::move(swap)), IsOk());
+  EXPECT_THAT(keys().Verify(other->text.Access()), FailsWith(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED"));
+}
+
+TEST_F(ApiKeysTest, RevocationCountsFromItsAnswerOn) {
+  for (int i = 0; i < 20; ++i) {
+    const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+    ASSERT_THAT(keys().Verify(made->text.Access()), IsOk());
+    ASSERT_THAT(scene_.RevokeApiKey("acme", made->api_key.id), IsOk());
+    ASSERT_THAT(keys().Verify(made->text.Access()), StatusIs(absl::StatusCode::kUnauthenticated));
+  }
+}
+
+TEST_F(ApiKeysTest, RevocationDoesNotWaitForTheDoorbell) {
+  SilentStore silent(scene_.barrier->store());
+  const Writer writer{silent, *scene_.executor, [this] { return scene_.term; }};
+  const auto deaf_keys = ApiKeys::Create(writer, scene_.keyring, scene_.clock);
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  ASSERT_THAT(deaf_keys->Verify(made->text.Access()), IsOk());
+  absl::Notification done;
+  deaf_keys->Revoke("acme", made->api_key.id, [&](const absl::Status& status) {
+    EXPECT_THAT(status, IsOk());
+    EXPECT_THAT(deaf_keys->Verify(made->text.Access()), StatusIs(absl::StatusCode::kUnauthenticated));
+    done.Notify();
+  });
+  done.WaitForNotification();
+}
+
+TEST_F(ApiKeysTest, ARowThatAnotherHandChangesIsReadAgain) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  ASSERT_THAT(keys().Verify(made->text.Access()), IsOk());
+  ApiKeyRow row = made->api_key.row;
+  row.revoke_time = scene_.clock.Now();
+  Commit commit{.term = scene_.term, .mutations = {{.key = keys::ApiKey(made->api_key.id), .value = Encode(row)}}};
+  ASSERT_THAT(CommitAndWait(scene_.barrier->store(), std::move(commit)), IsOk());
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (keys().Verify(made->text.Access()).ok() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_THAT(keys().Verify(made->text.Access()), StatusIs(absl::StatusCode::kUnauthenticated));
+}
+
+TEST_F(ApiKeysTest, RevokingTwiceKeepsTheFirstTime) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  ASSERT_THAT(scene_.RevokeApiKey("acme", made->api_key.id), IsOk());
+  const absl::Time first = (*keys().List("acme"))[0].row.revoke_time;
+  scene_.clock.Advance(absl::Hours(1));
+  EXPECT_THAT(scene_.RevokeApiKey("acme", made->api_key.id), IsOk());
+  EXPECT_EQ((*keys().List("acme"))[0].row.revoke_time, first);
+}
+
+TEST_F(ApiKeysTest, AnotherOrganizationsKeyCannotBeRevokedNorSeen) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  EXPECT_THAT(scene_.RevokeApiKey("other", made->api_key.id), FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
+  EXPECT_THAT(scene_.RevokeApiKey("other", "0000000000"), FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
+  EXPECT_THAT(keys().Verify(made->text.Access()), IsOk());
+  EXPECT_THAT(keys().List("other"), IsOkAndHolds(testing::IsEmpty()));
+}
+
+TEST_F(ApiKeysTest, ListShowsAllOfTheOrganizationInOrderOfId) {
+  std::set<std::string> made;
+  for (int i = 0; i < 40; ++i) made.insert(scene_.MakeApiKey("acme", Role::kViewer)->api_key.id);
+  const auto listed = keys().List("acme");
+  ASSERT_THAT(listed, IsOk());
+  std::vector<std::string> ids;
+  for (const IdentifiedApiKey& key : *listed) ids.push_back(key.id);
+  EXPECT_EQ(ids, std::vector<std::string>(made.begin(), made.end()));
+}
+
+TEST_F(ApiKeysTest, RefusesAnAbsentOrganizationABadRoleAndALongName) {
+  EXPECT_THAT(scene_.MakeApiKey("ghost", Role::kAdmin), FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
+  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(0)), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
+  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(5)), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
+}
+
+}  // namespace
+}  // namespace keyferry

@@ -1,0 +1,117 @@
+#include "services/api/api_options.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
+#include "libs/common/status_macros.h"
+
+ABSL_FLAG(std::string, data_dir, "", "Directory of the store. Made when missing.");
+ABSL_FLAG(std::string, keyring, "", "Keyring file, outside the data directory. `keyferry-api init-keyring PATH` makes one.");
+ABSL_FLAG(std::string, inner_listen, "", "host:port of the inner door: provisioners, operators, internal services. Port 0: any.");
+ABSL_FLAG(std::string, inner_cert, "", "PEM certificate chain of the inner door.");
+ABSL_FLAG(std::string, inner_key, "", "PEM private key of the inner door.");
+ABSL_FLAG(std::string, client_ca, "", "PEM roots that certificates of the inner door's callers must lead to.");
+ABSL_FLAG(std::string, edge_listen, "", "host:port or unix:/path of the edge door: callers with API keys. Empty: none.");
+ABSL_FLAG(std::string, edge_cert, "", "PEM certificate chain of the edge door. Needed for host:port.");
+ABSL_FLAG(std::string, edge_key, "", "PEM private key of the edge door.");
+ABSL_FLAG(std::string, trust_domain, "", "SPIFFE trust domain of our certificates.");
+ABSL_FLAG(std::string, log_level, "info", "debug, info, warning or error.");
+ABSL_FLAG(std::string, ready_file, "", "Where to write the addresses, as JSON, once the process serves.");
+ABSL_FLAG(int, worker_threads, 0, "Threads that run calls. 0: one for each core, at least 4.");
+
+namespace keyferry {
+namespace {
+
+constexpr int kMinWorkerThreads = 4;
+constexpr int kMaxWorkerThreads = 1024;
+// The proxy in front shares the group.
+constexpr mode_t kEdgeSocketMode = 0660;
+
+bool IsUnix(const std::string& address) { return address.starts_with("unix:"); }
+
+absl::Status CheckRequired(const ApiOptions& options) {
+  const std::pair<const char*, const std::string&> required[] = {
+      {"--data_dir", options.data_directory},      {"--keyring", options.keyring},
+      {"--inner_listen", options.inner_address},   {"--inner_cert", options.inner_tls.certificate_chain},
+      {"--inner_key", options.inner_tls.private_key}, {"--client_ca", options.inner_tls.roots},
+      {"--trust_domain", options.trust_domain}};
+  std::string missing;
+  for (const auto& [flag, value] : required) {
+    if (value.empty()) absl::StrAppend(&missing, missing.empty() ? "" : ", ", flag);
+  }
+  if (missing.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("missing: ", missing, "; see --help"));
+}
+
+absl::Status Check(const ApiOptions& options) {
+  RETURN_IF_ERROR(CheckRequired(options));
+  if (IsUnix(options.inner_address)) return absl::InvalidArgumentError("--inner_listen must be host:port: it knows its callers by TLS");
+  if (!options.edge_address.empty() && !IsUnix(options.edge_address) && options.edge_tls.certificate_chain.empty()) {
+    return absl::InvalidArgumentError(
+        "--edge_listen is host:port, where API keys may not travel in the clear: give --edge_cert and --edge_key, or listen on unix:/path");
+  }
+  if (options.worker_thread_count < 1 || options.worker_thread_count > kMaxWorkerThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("--worker_threads must be 0 to ", kMaxWorkerThreads));
+  }
+  return absl::OkStatus();
+}
+
+// `--data-dir` is `--data_dir` to us, since abseil's flags know no hyphens.
+std::vector<std::string> WithUnderscores(int argc, char** argv) {
+  std::vector<std::string> arguments(argv, argv + argc);
+  for (std::string& argument : arguments) {
+    if (!argument.starts_with("--")) continue;
+    const auto name_end = std::find(argument.begin(), argument.end(), '=');
+    std::replace(argument.begin() + 2, name_end, '-', '_');
+  }
+  return arguments;
+}
+
+}  // namespace
+
+absl::StatusOr<ApiOptions> ParseCommandLine(int argc, char** argv) {
+  absl::SetProgramUsageMessage("The Keyferry API: the only writer of the store.\n  keyferry-api FLAGS…            serve\n"
+                               "  keyferry-api init-keyring PATH make a keyring");
+  std::vector<std::string> arguments = WithUnderscores(argc, argv);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, pointers.data());
+  ApiOptions options{.data_directory = absl::GetFlag(FLAGS_data_dir),
+                     .keyring = absl::GetFlag(FLAGS_keyring),
+                     .inner_address = absl::GetFlag(FLAGS_inner_listen),
+                     .inner_tls = {absl::GetFlag(FLAGS_inner_cert), absl::GetFlag(FLAGS_inner_key), absl::GetFlag(FLAGS_client_ca)},
+                     .edge_address = absl::GetFlag(FLAGS_edge_listen),
+                     .edge_tls = {absl::GetFlag(FLAGS_edge_cert), absl::GetFlag(FLAGS_edge_key), ""},
+                     .trust_domain = absl::GetFlag(FLAGS_trust_domain),
+                     .log_level = absl::GetFlag(FLAGS_log_level),
+                     .ready_file = absl::GetFlag(FLAGS_ready_file),
+                     .worker_thread_count = absl::GetFlag(FLAGS_worker_threads)};
+  if (options.worker_thread_count == 0) {
+    options.worker_thread_count = std::max(kMinWorkerThreads, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  if (rest.size() == 3 && std::string_view(rest[1]) == "init-keyring") {
+    options.new_keyring = rest[2];
+    return options;
+  }
+  if (rest.size() > 1) return absl::InvalidArgumentError(absl::StrCat("what is `", rest[1], "`? see --help"));
+  RETURN_IF_ERROR(Check(options));
+  return options;
+}
+
+absl::StatusOr<std::vector<Door>> DoorsOf(const ApiOptions& options) {
+  ASSIGN_OR_RETURN(auto inner, MutualTlsServerCredentials(options.inner_tls));
+  std::vector<Door> doors = {{{.address = options.inner_address}, std::move(inner)}};
+  if (IsUnix(options.edge_address)) {
+    doors.push_back({{.address = options.edge_address, .file_mode = kEdgeSocketMode}, grpc::InsecureServerCredentials()});
+  } else if (!options.edge_address.empty()) {
+    ASSIGN_OR_RETURN(auto edge, TlsServerCredentials(options.edge_tls));
+    doors.push_back({{.address = options.edge_address}, std::move(edge)});
+  }
+  return doors;
+}
+
+}  // namespace keyferry

@@ -1,0 +1,48 @@
+#include "services/api/call_metadata.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "libs/common/error.h"
+#include "libs/common/limits.h"
+#include "libs/crypto/aead.h"
+
+namespace keyferry {
+namespace {
+
+constexpr char kAuthorization[] = "authorization";
+constexpr absl::string_view kScheme = "bearer ";
+constexpr size_t kIncidentBytes = 8;
+
+bool IsPrintable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+absl::Status Rejected(absl::string_view message) {
+  return MakeError(absl::StatusCode::kUnauthenticated, std::string_view(message.data(), message.size()), {.reason = "UNAUTHENTICATED"});
+}
+
+}  // namespace
+
+std::string NewIncidentId() { return absl::BytesToHexString(RandomBytes(kIncidentBytes)); }
+
+std::string RequestIdOf(const grpc::ServerContextBase& context) {
+  const auto [first, last] = context.client_metadata().equal_range(kRequestIdMetadata);
+  if (first != last && std::next(first) == last) {
+    const std::string_view id(first->second.data(), first->second.size());
+    if (!id.empty() && id.size() <= kMaxRequestIdLength && IsPrintable(id)) return std::string(id);
+  }
+  return NewIncidentId();
+}
+
+absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context) {
+  const auto [first, last] = context.client_metadata().equal_range(kAuthorization);
+  if (first == last) return std::optional<std::string_view>();
+  if (std::next(first) != last) return Rejected("send exactly one authorization value");
+  const absl::string_view value(first->second.data(), first->second.size());
+  if (!absl::StartsWithIgnoreCase(value, kScheme)) return Rejected("authorization must be `Bearer <API key>`");
+  return std::optional<std::string_view>({value.data() + kScheme.size(), value.size() - kScheme.size()});
+}
+
+}  // namespace keyferry

@@ -1,0 +1,32 @@
+// What a call says of itself in its metadata.
+//
+// Thread safety: free functions, any thread.
+#ifndef KEYFERRY_SERVICES_API_CALL_METADATA_H_
+#define KEYFERRY_SERVICES_API_CALL_METADATA_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <grpcpp/server_context.h>
+
+#include "absl/status/statusor.h"
+
+namespace keyferry {
+
+// Name of the metadata, in calls and in answers.
+inline constexpr char kRequestIdMetadata[] = "x-request-id";
+
+// The caller's, when it sent exactly one of 1 to 64 printable ASCII characters; a random one otherwise.
+std::string RequestIdOf(const grpc::ServerContextBase& context);
+
+// The token of `authorization: Bearer <token>`, valid as long as the context; nullopt when the call has no authorization.
+// Unauthenticated: more than one value, or another scheme.
+absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context);
+
+// 16 hex digits, random.
+std::string NewIncidentId();
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_CALL_METADATA_H_

@@ -1,0 +1,43 @@
+// A thread pool that can be ended while those who use it live on: what comes later is dropped. For an orderly end of the process.
+//
+// Thread safety: all methods from any thread; Close on one.
+#ifndef KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_
+#define KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_
+
+#include <memory>
+#include <shared_mutex>
+
+#include "libs/common/executor.h"
+
+namespace keyferry {
+
+class ClosableExecutor final : public Executor {
+ public:
+  explicit ClosableExecutor(int thread_count) : pool_(NewThreadPool(thread_count)) {}
+
+  void Run(std::function<void()> work) override {
+    const std::shared_lock lock(mutex_);
+    if (pool_ != nullptr) pool_->Run(std::move(work));
+  }
+  void RunAfter(absl::Duration delay, std::function<void()> work) override {
+    const std::shared_lock lock(mutex_);
+    if (pool_ != nullptr) pool_->RunAfter(delay, std::move(work));
+  }
+
+  // Finishes what Run was given before; afterwards no work of it runs.
+  void Close() {
+    std::unique_ptr<Executor> pool;
+    {
+      const std::unique_lock lock(mutex_);
+      pool = std::move(pool_);
+    }
+  }
+
+ private:
+  std::shared_mutex mutex_;
+  std::unique_ptr<Executor> pool_;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_

@@ -1,0 +1,147 @@
+#include "services/api/deployment_rows.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "libs/common/error.h"
+#include "libs/crypto/aead.h"
+#include "libs/rpc/sealed_object_codec.h"
+#include "libs/storage/keys.h"
+#include "services/api/requests.h"
+#include "services/api/set_scene.h"
+
+namespace keyferry {
+namespace {
+
+std::set<std::string> SetsOf(const Deployment& deployment) {
+  std::set<std::string> sets{deployment.secret_set, deployment.image_pull_secret};
+  sets.erase("");
+  return sets;
+}
+
+void TouchUses(Transaction& transaction, const Deployment& deployment, const std::string& set) {
+  transaction.Put(keys::SetUses(deployment.organization, set), "");
+}
+
+void EraseUses(Transaction& transaction, const Deployment& deployment, const std::set<std::string>& sets) {
+  for (const std::string& set : sets) {
+    transaction.Erase(keys::SetUse(deployment.organization, set, deployment.agent));
+    TouchUses(transaction, deployment, set);
+  }
+}
+
+absl::StatusOr<SealedObject> SealedObjectOf(Transaction& transaction, const SecretSet& set) {
+  ASSIGN_OR_RETURN(const std::optional<Generation> generation, ReadGeneration(transaction, set, set.generation));
+  if (!generation || Sha256(generation->sealed_object) != set.digest) {
+    return absl::DataLossError("a set's newest generation is not there, or not the one its set names");
+  }
+  return ParseSealedObject(generation->sealed_object);
+}
+
+absl::Status TakeEntries(Transaction& transaction, const SecretSet& set, SealedObject& object) {
+  ASSIGN_OR_RETURN(SealedObject of_set, SealedObjectOf(transaction, set));
+  object.secret_set = set.name;
+  object.secret_set_uid = set.uid;
+  object.secret_set_generation = set.generation;
+  object.entries = std::move(of_set.entries);
+  object.data_keys = std::move(of_set.data_keys);
+  return absl::OkStatus();
+}
+
+absl::Status TakePullEntry(Transaction& transaction, const SecretSet& set, SealedObject& object) {
+  ASSIGN_OR_RETURN(SealedObject of_set, SealedObjectOf(transaction, set));
+  if (of_set.entries.size() != 1) return absl::DataLossError("an image pull secret does not hold one entry");
+  object.pull_secret_uid = set.uid;
+  object.image_pull_secret_name = set.name;
+  object.pull_secret_host = set.host;
+  object.pull_entry = std::move(of_set.entries.front());
+  for (SealedDataKey& key : of_set.data_keys) object.data_keys.push_back(std::move(key));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ObjectId ObjectIdOf(const Deployment& deployment) {
+  return {.kind = ObjectKind::kDeployment, .organization = deployment.organization, .name = deployment.agent};
+}
+
+absl::Status DeploymentNotFound(const std::string& agent) {
+  return NotFound("DEPLOYMENT_NOT_FOUND", absl::StrCat("agent \"", agent, "\" does not exist in this organization"), agent);
+}
+
+absl::StatusOr<std::optional<Deployment>> FindDeployment(Transaction& transaction, const std::string& organization,
+                                                         const std::string& agent) {
+  ASSIGN_OR_RETURN(auto row, transaction.Get<Deployment>(keys::Deployment(organization, agent)));
+  if (!row) return std::nullopt;
+  row->value.organization = organization;
+  row->value.agent = agent;
+  return std::move(row->value);
+}
+
+absl::StatusOr<PlacementStatus> StatusOf(const UseCaseDeps& deps, const Deployment& deployment) {
+  Transaction reads(deps.writer.store);
+  return ReadPlacement(reads, deployment.region, ObjectIdOf(deployment), deployment.uid, deps.writer.term().lineage);
+}
+
+void Bind(const BoundSets& sets, Deployment& deployment) {
+  deployment.keys.clear();
+  if (sets.secret_set) {
+    const SecretSet& set = sets.secret_set->set;
+    deployment.secret_set_uid = set.uid;
+    deployment.secret_set_generation = set.generation;
+    for (const SecretSetEntry& entry : set.entries) deployment.keys.push_back(entry.key);
+  }
+  if (sets.image_pull_secret) {
+    deployment.image_pull_secret_uid = sets.image_pull_secret->set.uid;
+    deployment.image_pull_secret_generation = sets.image_pull_secret->set.generation;
+  }
+}
+
+absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, const std::string& organization_uid,
+                              Deployment& deployment) {
+  SealedObject object{.generation = deployment.generation, .organization_uid = organization_uid, .image = deployment.image};
+  if (sets.secret_set) RETURN_IF_ERROR(TakeEntries(transaction, sets.secret_set->set, object));
+  if (sets.image_pull_secret) RETURN_IF_ERROR(TakePullEntry(transaction, sets.image_pull_secret->set, object));
+  deployment.sealed_object = SerializeSealedObject(object);
+  deployment.digest = Sha256(deployment.sealed_object);
+  return absl::OkStatus();
+}
+
+absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before, const Deployment& deployment, absl::Time now) {
+  if (before) EraseUses(transaction, *before, SetsOf(*before));
+  for (const std::string& set : SetsOf(deployment)) {
+    transaction.Put(keys::SetUse(deployment.organization, set, deployment.agent), "");
+    TouchUses(transaction, deployment, set);
+  }
+  transaction.Put(keys::Deployment(deployment.organization, deployment.agent), Encode(deployment));
+  return DesireApply(transaction, deployment.region, ObjectIdOf(deployment), deployment.uid, deployment.generation, deployment.digest, now);
+}
+
+absl::Status EraseDeployment(Transaction& transaction, const Deployment& deployment, absl::Time now) {
+  EraseUses(transaction, deployment, SetsOf(deployment));
+  transaction.Erase(keys::Deployment(deployment.organization, deployment.agent));
+  return DesireDelete(transaction, deployment.region, ObjectIdOf(deployment), now);
+}
+
+std::string EncodeAnswer(const DeploymentView& view) {
+  Deployment slim = view.deployment;
+  slim.sealed_object.clear();
+  return JoinParts({absl::StrCat(view.status.observed_generation), absl::StrCat(view.status.ready_generation), Encode(slim)});
+}
+
+absl::StatusOr<DeploymentView> DecodeAnswer(const Deployment& wanted, const std::string& bytes) {
+  const auto parts = SplitParts(bytes);
+  DeploymentView view;
+  if (!parts || parts->size() != 3 || !absl::SimpleAtoi((*parts)[0], &view.status.observed_generation) ||
+      !absl::SimpleAtoi((*parts)[1], &view.status.ready_generation)) {
+    return absl::DataLossError("a remembered answer cannot be read");
+  }
+  ASSIGN_OR_RETURN(view.deployment, Decode<Deployment>((*parts)[2]));
+  view.deployment.organization = wanted.organization;
+  view.deployment.agent = wanted.agent;
+  return view;
+}
+
+}  // namespace keyferry

@@ -1,0 +1,249 @@
+#include "services/api/deployments.h"
+
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "libs/common/error.h"
+#include "libs/common/limits.h"
+#include "libs/crypto/aead.h"
+#include "libs/model/names.h"
+#include "libs/storage/keys.h"
+#include "services/api/deployment_gate.h"
+#include "services/api/deployment_rows.h"
+#include "services/api/paging.h"
+#include "services/api/requests.h"
+
+namespace keyferry {
+namespace {
+
+struct DeployRequest {
+  Deployment wanted;
+  IfExists if_exists;
+  WriteConditions conditions;
+};
+
+void CheckLength(std::string_view reason, std::string_view field, size_t length, size_t limit, Violations& violations) {
+  if (length <= limit) return;
+  violations.Add(reason, FieldViolation{std::string(field), absl::StrCat("must be at most ", limit, " bytes; found ", length)});
+}
+
+absl::Status CheckFields(const DeployRequest& request) {
+  const Deployment& wanted = request.wanted;
+  Violations violations;
+  violations.Add("INVALID_AGENT_NAME", CheckAgentName("deployment.agent", wanted.agent));
+  if (!wanted.secret_set.empty()) {
+    violations.Add("INVALID_SECRET_SET_NAME", CheckSecretSetName("deployment.secret_set", wanted.secret_set));
+  }
+  if (!wanted.image_pull_secret.empty()) {
+    violations.Add("INVALID_SECRET_SET_NAME", CheckSecretSetName("deployment.image_pull_secret", wanted.image_pull_secret));
+  }
+  CheckLength("INVALID_IMAGE", "deployment.image", wanted.image.size(), kMaxImageLength, violations);
+  CheckLength("INVALID_CLIENT_DATA", "deployment.client_data", wanted.client_data.size(), kMaxClientDataBytes, violations);
+  if (wanted.required_keys.size() > kMaxKeysPerSet) {
+    violations.Add("INVALID_REQUIRED_KEYS",
+                   FieldViolation{"deployment.required_keys",
+                                  absl::StrCat("must be at most ", kMaxKeysPerSet, " keys; found ", wanted.required_keys.size())});
+  }
+  for (size_t i = 0; i < wanted.required_keys.size() && i < kMaxKeysPerSet; ++i) {
+    violations.Add("INVALID_SECRET_KEY", CheckSecretKey(absl::StrCat("deployment.required_keys[", i, "]"), wanted.required_keys[i]));
+  }
+  CheckConditions(request.conditions, violations);
+  return violations.ToStatus();
+}
+
+IdempotentRequest RequestOf(const DeployRequest& request) {
+  const Deployment& wanted = request.wanted;
+  return IdempotentRequest(wanted.organization, request.conditions.validate_only ? "" : request.conditions.request_id,
+                           {.rpc = request.if_exists == IfExists::kRequire ? "UpdateDeployment" : "CreateDeployment",
+                            .parts = {wanted.agent, wanted.region, wanted.image, wanted.secret_set, wanted.image_pull_secret,
+                                      absl::StrJoin(wanted.required_keys, ","), wanted.client_data,
+                                      request.if_exists == IfExists::kUpdate ? "allow existing" : ""}});
+}
+
+absl::Status CheckExistence(const DeployRequest& request, const std::optional<Deployment>& existing) {
+  const std::string& agent = request.wanted.agent;
+  if (!existing && request.if_exists == IfExists::kRequire) return DeploymentNotFound(agent);
+  if (!existing || request.if_exists != IfExists::kRefuse) return CheckEtag(request.conditions.etag, existing ? existing->Etag() : "");
+  return MakeError(absl::StatusCode::kAlreadyExists,
+                   absl::StrCat("agent \"", agent, "\" exists already in region ", existing->region, "; update it instead"),
+                   {.reason = "DEPLOYMENT_EXISTS", .metadata = {{"agent", agent}, {"region", existing->region}}});
+}
+
+absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction, const UseCaseDeps& deps, const std::string& organization,
+                                                       const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(std::optional<SecretSet> set, FindSet(transaction, organization, name));
+  if (!set) return SecretSetNotFound(name);
+  SecretSetView view;
+  ASSIGN_OR_RETURN(view.status, ReadPlacement(transaction, set->region, ObjectIdOf(*set), set->uid, deps.writer.term().lineage));
+  if (deps.region_connected) view.region_connected = deps.region_connected(set->region);
+  view.set = *std::move(set);
+  return view;
+}
+
+absl::StatusOr<BoundSets> ReadBoundSets(Transaction& transaction, const UseCaseDeps& deps, const Deployment& wanted) {
+  absl::StatusOr<std::optional<SecretSetView>> secret_set = ReadBound(transaction, deps, wanted.organization, wanted.secret_set);
+  absl::StatusOr<std::optional<SecretSetView>> pull_secret = ReadBound(transaction, deps, wanted.organization, wanted.image_pull_secret);
+  if (absl::IsNotFound(secret_set.status()) && absl::IsNotFound(pull_secret.status())) {
+    return NotFound("SECRET_SET_NOT_FOUND",
+                    absl::StrCat("secret sets \"", wanted.secret_set, "\" and \"", wanted.image_pull_secret, "\" do not exist in this organization"),
+                    wanted.secret_set);
+  }
+  RETURN_IF_ERROR(secret_set.status());
+  RETURN_IF_ERROR(pull_secret.status());
+  return BoundSets{.secret_set = *std::move(secret_set), .image_pull_secret = *std::move(pull_secret)};
+}
+
+absl::Status AgentStays(const Deployment& existing, const std::string& region) {
+  const std::string description = absl::StrCat("agent \"", existing.agent, "\" runs in region ", existing.region, " and cannot move to ", region,
+                                               "; delete it first, or deploy another agent there");
+  return MakeError(absl::StatusCode::kInvalidArgument, description,
+                   {.reason = "REGION_MISMATCH",
+                    .metadata = {{"agent", existing.agent}, {"region", existing.region}, {"requestedRegion", region}},
+                    .violations = {{"deployment.region", description}}});
+}
+
+absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment& wanted, const std::optional<Deployment>& existing,
+                                      const BoundSets& sets, const OrganizationRow& organization) {
+  std::string region = wanted.region;
+  if (region.empty() && existing) region = existing->region;
+  if (region.empty() && sets.secret_set) region = sets.secret_set->set.region;
+  if (region.empty() && sets.image_pull_secret) region = sets.image_pull_secret->set.region;
+  if (region.empty()) region = DefaultRegionOf(organization);
+  RETURN_IF_ERROR(ReadRegion(transaction, "deployment.region", region).status());
+  if (existing && region != existing->region) return AgentStays(*existing, region);
+  RETURN_IF_ERROR(CheckBoundRegions(sets, wanted.agent, region));
+  return region;
+}
+
+Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& existing, std::string region, absl::Time now) {
+  Deployment next = wanted;
+  next.region = std::move(region);
+  next.uid = existing ? existing->uid : NewUid();
+  next.generation = existing ? existing->generation + 1 : 1;
+  next.create_time = existing ? existing->create_time : now;
+  next.update_time = now;
+  return next;
+}
+
+absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps, const DeployRequest& request) {
+  const Deployment& wanted = request.wanted;
+  const absl::Time now = deps.clock.Now();
+  ASSIGN_OR_RETURN(const OrganizationRow organization, ReadOrganization(transaction, wanted.organization));
+  ASSIGN_OR_RETURN(const auto organization_keys, deps.barrier.KeysOf(wanted.organization));
+  const IdempotentRequest identity = RequestOf(request);
+  ASSIGN_OR_RETURN(const std::optional<std::string> answer, identity.FindAnswer(transaction, *organization_keys, now));
+  if (answer) return DecodeAnswer(wanted, *answer);
+
+  ASSIGN_OR_RETURN(const std::optional<Deployment> existing, FindDeployment(transaction, wanted.organization, wanted.agent));
+  RETURN_IF_ERROR(CheckExistence(request, existing));
+  ASSIGN_OR_RETURN(const BoundSets sets, ReadBoundSets(transaction, deps, wanted));
+  RETURN_IF_ERROR(CheckBoundTypes(sets));
+  ASSIGN_OR_RETURN(std::string region, RegionFor(transaction, wanted, existing, sets, organization));
+  RETURN_IF_ERROR(CheckGate(sets, wanted.required_keys));
+
+  DeploymentView view{.deployment = NextOf(wanted, existing, std::move(region), now)};
+  view.status.last_transition_time = now;
+  Bind(sets, view.deployment);
+  if (existing) {
+    ASSIGN_OR_RETURN(const PlacementStatus before, StatusOf(deps, *existing));
+    view.status.observed_generation = before.observed_generation;
+    view.status.ready_generation = before.ready_generation;
+  }
+  if (request.conditions.validate_only) return view;
+  RETURN_IF_ERROR(TakeSealedValues(transaction, sets, organization.uid, view.deployment));
+  RETURN_IF_ERROR(WriteDeployment(transaction, existing, view.deployment, now));
+  identity.Remember(transaction, *organization_keys, /*blind=*/false, EncodeAnswer(view), now);
+  return view;
+}
+
+absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps, const std::string& organization,
+                                          const std::string& agent, const WriteConditions& conditions) {
+  const absl::Time now = deps.clock.Now();
+  RETURN_IF_ERROR(ReadOrganization(transaction, organization).status());
+  ASSIGN_OR_RETURN(const auto organization_keys, deps.barrier.KeysOf(organization));
+  const IdempotentRequest identity(organization, conditions.request_id, {.rpc = "DeleteDeployment", .parts = {agent}});
+  ASSIGN_OR_RETURN(const std::optional<std::string> answer, identity.FindAnswer(transaction, *organization_keys, now));
+  if (answer) return std::monostate();
+  ASSIGN_OR_RETURN(const std::optional<Deployment> existing, FindDeployment(transaction, organization, agent));
+  if (!existing) return DeploymentNotFound(agent);
+  RETURN_IF_ERROR(CheckEtag(conditions.etag, existing->Etag()));
+  RETURN_IF_ERROR(EraseDeployment(transaction, *existing, now));
+  identity.Remember(transaction, *organization_keys, /*blind=*/false, "", now);
+  return std::monostate();
+}
+
+absl::Status CheckAgent(const std::string& agent) {
+  Violations violations;
+  violations.Add("INVALID_AGENT_NAME", CheckAgentName("agent", agent));
+  return violations.ToStatus();
+}
+
+}  // namespace
+
+void Deployments::Deploy(Deployment wanted, IfExists if_exists, WriteConditions conditions, Done done) const {
+  auto request = std::make_shared<const DeployRequest>(DeployRequest{std::move(wanted), if_exists, std::move(conditions)});
+  if (absl::Status invalid = CheckFields(*request); !invalid.ok()) return done(invalid);
+  RunUseCase<DeploymentView>(
+      deps_, request->conditions.validate_only,
+      [deps = deps_, request](Transaction& transaction) { return PlanDeploy(transaction, deps, *request); }, std::move(done));
+}
+
+void Deployments::Delete(std::string organization, std::string agent, WriteConditions conditions,
+                         std::function<void(absl::Status)> done) const {
+  Violations violations;
+  violations.Add("INVALID_AGENT_NAME", CheckAgentName("agent", agent));
+  CheckConditions(conditions, violations);
+  if (absl::Status invalid = violations.ToStatus(); !invalid.ok()) return done(invalid);
+  RunUseCase<std::monostate>(
+      deps_, conditions.validate_only,
+      [deps = deps_, organization, agent, conditions](Transaction& transaction) {
+        return PlanDelete(transaction, deps, organization, agent, conditions);
+      },
+      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); });
+}
+
+absl::StatusOr<DeploymentView> Deployments::Get(const std::string& organization, const std::string& agent) const {
+  Transaction reads(deps_.writer.store);
+  RETURN_IF_ERROR(ReadOrganization(reads, organization).status());
+  RETURN_IF_ERROR(CheckAgent(agent));
+  ASSIGN_OR_RETURN(std::optional<Deployment> deployment, FindDeployment(reads, organization, agent));
+  if (!deployment) return DeploymentNotFound(agent);
+  DeploymentView view;
+  ASSIGN_OR_RETURN(view.status, StatusOf(deps_, *deployment));
+  view.deployment = *std::move(deployment);
+  return view;
+}
+
+absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listing) const {
+  Transaction reads(deps_.writer.store);
+  RETURN_IF_ERROR(ReadOrganization(reads, listing.organization).status());
+  ASSIGN_OR_RETURN(const size_t page_size, PageSizeOf(listing.page_size));
+  ASSIGN_OR_RETURN(auto organization_keys, deps_.barrier.KeysOf(listing.organization));
+  const PageTokens tokens(std::move(organization_keys), JoinParts({"deployments", listing.organization, listing.region}));
+  ASSIGN_OR_RETURN(const std::string after, tokens.Parse(listing.page_token));
+
+  DeploymentPage page;
+  RETURN_IF_ERROR(VisitRows(deps_.writer.store, keys::Deployments(listing.organization), after,
+                            [&](const KeyedRow& row) -> absl::StatusOr<bool> {
+                              DeploymentView view;
+                              ASSIGN_OR_RETURN(view.deployment, Decode<Deployment>(row.row.value));
+                              if (!listing.region.empty() && view.deployment.region != listing.region) return true;
+                              if (page.deployments.size() == page_size) {
+                                page.next_page_token = tokens.Make(page.deployments.back().deployment.agent);
+                                return false;
+                              }
+                              view.deployment.organization = listing.organization;
+                              view.deployment.agent = keys::LastPart(row.key);
+                              view.deployment.sealed_object.clear();
+                              ASSIGN_OR_RETURN(view.status, StatusOf(deps_, view.deployment));
+                              page.deployments.push_back(std::move(view));
+                              return true;
+                            }));
+  return page;
+}
+
+}  // namespace keyferry

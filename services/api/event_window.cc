@@ -1,0 +1,48 @@
+#include "services/api/event_window.h"
+
+#include <algorithm>
+
+namespace keyferry {
+
+void EventWindow::Add(const ObjectId& object, Flight flight) {
+  bytes_ += flight.bytes;
+  flights_.emplace(object, flight);
+}
+
+const EventWindow::Flight* EventWindow::Find(const ObjectId& object) const {
+  const auto flight = flights_.find(object);
+  return flight == flights_.end() ? nullptr : &flight->second;
+}
+
+bool EventWindow::Release(const ObjectId& object, uint64_t revision) {
+  const auto flight = flights_.find(object);
+  if (flight == flights_.end() || revision < flight->second.revision) return false;
+  bytes_ -= flight->second.bytes;
+  flights_.erase(flight);
+  return true;
+}
+
+void EventWindow::Heard(const ObjectId& object, absl::Duration now) {
+  if (const auto flight = flights_.find(object); flight != flights_.end()) flight->second.heard = now;
+}
+
+bool EventWindow::HasResync() const {
+  return std::any_of(flights_.begin(), flights_.end(), [](const auto& flight) { return flight.second.resync; });
+}
+
+void EventWindow::OweToResync(const ObjectId& object) {
+  if (const auto flight = flights_.find(object); flight != flights_.end()) flight->second.resync = true;
+}
+
+EventWindow::Stalled EventWindow::TakeStalled(absl::Duration now) {
+  Stalled stalled;
+  for (auto& [object, flight] : flights_) {
+    if (now - flight.heard < kStallTimeout) continue;
+    flight.heard = now;
+    if (++flight.stalls == 1) stalled.redeliver.push_back(object);
+    if (flight.stalls >= kMaxStalls) stalled.hopeless = true;
+  }
+  return stalled;
+}
+
+}  // namespace keyferry

@@ -1,0 +1,77 @@
+// A store in memory with what stands at the API's door, behind a real server on both doors, for tests.
+#ifndef KEYFERRY_SERVICES_API_TESTING_EDGE_SCENE_H_
+#define KEYFERRY_SERVICES_API_TESTING_EDGE_SCENE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <grpcpp/channel.h>
+
+#include "keyferry/v1/regions.grpc.pb.h"
+#include "libs/common/testing/fake_clock.h"
+#include "libs/common/testing/temp_dir.h"
+#include "libs/rpc/server.h"
+#include "libs/rpc/testing/test_authority.h"
+#include "services/api/api_keys.h"
+#include "services/api/closable_executor.h"
+#include "services/api/guard.h"
+#include "services/api/organizations.h"
+
+namespace keyferry {
+
+// Whatever a test wants ListRegions to do.
+class ScriptedRegions final : public v1::Regions::CallbackService {
+ public:
+  explicit ScriptedRegions(Guard& guard) : guard_(guard) {}
+  grpc::ServerUnaryReactor* ListRegions(grpc::CallbackServerContext* context, const v1::ListRegionsRequest*,
+                                        v1::ListRegionsResponse*) override {
+    return guard_.Run(context, "Regions/ListRegions", "", body);
+  }
+  Guard::Body body = [](const Caller&, const Guard::Done& done) { done(absl::OkStatus()); };
+
+ private:
+  Guard& guard_;
+};
+
+class EdgeScene {
+ public:
+  EdgeScene();
+  ~EdgeScene();
+
+  // Waits for the answer.
+  absl::StatusOr<NamedOrganization> MakeOrganization(const std::string& name);
+  absl::StatusOr<NewApiKey> MakeApiKey(const std::string& organization, Role role);
+  absl::Status RevokeApiKey(const std::string& organization, const std::string& id);
+  absl::StatusOr<OrganizationProperties> UpdateProperties(const std::string& organization, const std::optional<std::string>& region);
+  void PutRegion(const std::string& code);
+
+  std::shared_ptr<grpc::Channel> EdgeChannel();
+  // Ends the server and all work of calls, so that the log is whole.
+  void Stop();
+  // A certificate with this SPIFFE id.
+  std::shared_ptr<grpc::Channel> InnerChannel(const std::string& spiffe_id);
+
+  TempDir directory;
+  FakeClock clock;
+  TestAuthority authority{directory.path(), "ca"};
+  std::unique_ptr<Store> memory;
+  Keyring keyring = Keyring::ForTest();
+  Term term;
+  std::unique_ptr<Barrier> barrier;
+  std::unique_ptr<SealedBoxSender> sender = SealedBoxSender::Create(clock);
+  std::unique_ptr<ClosableExecutor> executor = std::make_unique<ClosableExecutor>(2);
+  std::unique_ptr<Writer> writer;
+  std::unique_ptr<ApiKeys> api_keys;
+  std::unique_ptr<Organizations> organizations;
+  std::unique_ptr<PeerIdentities> peers;
+  std::unique_ptr<Guard> guard;
+  std::unique_ptr<ScriptedRegions> regions;
+  std::unique_ptr<grpc::Service> organization_service;
+  std::unique_ptr<RpcServer> server;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_TESTING_EDGE_SCENE_H_

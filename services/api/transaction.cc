@@ -1,0 +1,87 @@
+#include "services/api/transaction.h"
+
+#include <memory>
+#include <random>
+
+#include "libs/common/backoff.h"
+#include "libs/common/error.h"
+#include "libs/common/limits.h"
+
+namespace keyferry {
+namespace {
+
+// Writers of one row must not go on meeting.
+absl::Duration ConflictDelay(int conflict_count) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return BackoffDelay(conflict_count, absl::Milliseconds(1), absl::Milliseconds(200),
+                      std::uniform_real_distribution<double>(0, 1)(random));
+}
+
+absl::Status ConcurrentModification() {
+  return MakeError(absl::StatusCode::kAborted,
+                   "other writes of the same object kept coming in between and nothing was written; try again",
+                   {.reason = "CONCURRENT_MODIFICATION"});
+}
+
+class Run final : public std::enable_shared_from_this<Run> {
+ public:
+  Run(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done)
+      : writer_(writer), plan_(std::move(plan)), done_(std::move(done)) {}
+
+  void Attempt() {
+    Transaction transaction(writer_.store);
+    if (const absl::Status planned = plan_(transaction); !planned.ok()) return done_(planned);
+    if (!transaction.has_writes()) return done_(writer_.store.Head());
+    writer_.store.CommitAsync(
+        std::move(transaction).TakeCommit(writer_.term()),
+        [self = shared_from_this()](absl::StatusOr<Revision> committed) { self->Committed(std::move(committed)); });
+  }
+
+ private:
+  void Committed(absl::StatusOr<Revision> committed) {
+    if (!absl::IsAborted(committed.status())) return done_(std::move(committed));
+    if (++conflict_count_ == kMaxCommitAttempts) return done_(ConcurrentModification());
+    writer_.executor.RunAfter(ConflictDelay(conflict_count_), [self = shared_from_this()] { self->Attempt(); });
+  }
+
+  const Writer writer_;
+  const TransactionPlan plan_;
+  const std::function<void(absl::StatusOr<Revision>)> done_;
+  int conflict_count_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::optional<Row>> Transaction::Read(const RowKey& key) {
+  if (const auto read = reads_.find(key); read != reads_.end()) return read->second;
+  ASSIGN_OR_RETURN(std::optional<Row> row, store_.Get(key));
+  return reads_.emplace(key, std::move(row)).first->second;
+}
+
+void Transaction::Put(const RowKey& key, std::string value) {
+  writes_.insert_or_assign(key, Mutation{.key = key, .value = std::move(value)});
+}
+
+void Transaction::PutStamped(const RowKey& key, size_t revision_offset, std::string value) {
+  writes_.insert_or_assign(key, Mutation{.key = key, .value = std::move(value), .revision_offset = revision_offset});
+}
+
+void Transaction::Erase(const RowKey& key) {
+  writes_.insert_or_assign(key, Mutation{.key = key, .value = std::nullopt});
+}
+
+Commit Transaction::TakeCommit(Term term) && {
+  Commit commit{.term = term};
+  for (const auto& [key, row] : reads_) {
+    commit.preconditions.push_back({.key = key, .revision = row ? row->revision : 0});
+  }
+  for (auto& [key, mutation] : writes_) commit.mutations.push_back(std::move(mutation));
+  return commit;
+}
+
+void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done) {
+  auto run = std::make_shared<Run>(writer, std::move(plan), std::move(done));
+  writer.executor.Run([run] { run->Attempt(); });
+}
+
+}  // namespace keyferry

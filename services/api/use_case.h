@@ -1,0 +1,73 @@
+// What every use case stands on, and the conventions that all writes share (proto/keyferry/v1/secret_sets.proto).
+//
+// Thread safety: free functions; UseCaseDeps is immutable.
+#ifndef KEYFERRY_SERVICES_API_USE_CASE_H_
+#define KEYFERRY_SERVICES_API_USE_CASE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/common/clock.h"
+#include "libs/crypto/sealed_box.h"
+#include "libs/storage/barrier.h"
+#include "services/api/transaction.h"
+#include "services/api/violations.h"
+
+namespace keyferry {
+
+// All of it outlives the use cases. writer.store is the barrier's.
+struct UseCaseDeps {
+  Writer writer;
+  Barrier& barrier;
+  SealedBoxSender& sender;
+  const Clock& clock;
+  // Whether a provisioner of the region is connected. May be empty: then nothing is said about it.
+  std::function<bool(const std::string& region)> region_connected;
+};
+
+struct WriteConditions {
+  std::string etag;
+  std::string request_id;
+  bool validate_only = false;
+};
+
+inline constexpr char kDefaultRegion[] = "us-west";
+
+// NotFound ORGANIZATION_NOT_FOUND, InvalidArgument INVALID_ORGANIZATION.
+absl::StatusOr<OrganizationRow> ReadOrganization(Transaction& transaction, const std::string& organization);
+// The organization's property, or us-west.
+std::string DefaultRegionOf(const OrganizationRow& organization);
+// InvalidArgument UNKNOWN_REGION, which lists the regions there are.
+absl::StatusOr<RegionRow> ReadRegion(Transaction& transaction, std::string_view field, const std::string& region);
+
+void CheckConditions(const WriteConditions& conditions, Violations& violations);
+// Aborted ETAG_MISMATCH with the current etag, unless `etag` is empty or equal. `current` is empty when there is no such object.
+absl::Status CheckEtag(std::string_view etag, std::string_view current);
+
+// Runs `plan` as a transaction, or, with validate_only, against the store without committing what it writes, and hands on its answer.
+template <typename Answer>
+void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl::StatusOr<Answer>(Transaction&)> plan,
+                std::function<void(absl::StatusOr<Answer>)> done) {
+  auto answer = std::make_shared<std::optional<Answer>>();
+  RunTransaction(
+      deps.writer,
+      [plan = std::move(plan), answer, validate_only](Transaction& transaction) -> absl::Status {
+        Transaction rehearsal(transaction.store());
+        ASSIGN_OR_RETURN(*answer, plan(validate_only ? rehearsal : transaction));
+        return absl::OkStatus();
+      },
+      [answer, done = std::move(done)](absl::StatusOr<Revision> committed) {
+        if (!committed.ok()) return done(std::move(committed).status());
+        done(**std::move(answer));
+      });
+}
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_USE_CASE_H_

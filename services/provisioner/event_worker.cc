@@ -1,0 +1,102 @@
+#include "services/provisioner/event_worker.h"
+
+#include <optional>
+#include <utility>
+
+#include "keyferry/v1/provisioning.pb.h"
+#include "libs/common/log.h"
+#include "libs/model/object_hash.h"
+#include "services/provisioner/sync_messages.h"
+
+namespace keyferry {
+namespace {
+
+// Events of a call of Work that are acked at once, because nothing can be applied.
+std::optional<v1::Ack> RefusalOf(const v1::Event& event, const std::optional<RegionObject>& object, const std::string& target_incarnation) {
+  if (!object) return AckOfMalformed(event, target_incarnation);
+  if (event.target_incarnation() == target_incarnation) return std::nullopt;
+  const Settlement wrong_target{.id = object->id,
+                                .uid = object->uid,
+                                .revision = object->version.revision,
+                                .result = AckResult::kFailed,
+                                .error_reason = "WRONG_TARGET",
+                                .error_message = "the event is meant for another incarnation of the region's store"};
+  return AckOf(wrong_target, event, target_incarnation);
+}
+
+}  // namespace
+
+std::vector<v1::ProvisionerMessage> EventWorker::Work(const std::vector<v1::ApiMessage>& messages) {
+  std::vector<v1::ProvisionerMessage> answers;
+  std::vector<const v1::Event*> events;
+  for (const v1::ApiMessage& message : messages) {
+    if (message.has_events()) {
+      for (const v1::Event& event : message.events().events()) events.push_back(&event);
+      continue;
+    }
+    WorkOnEvents(std::exchange(events, {}), answers);
+    WorkOnMessage(message, answers);
+  }
+  WorkOnEvents(events, answers);
+  return answers;
+}
+
+void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events, std::vector<v1::ProvisionerMessage>& answers) {
+  std::vector<RegionObject> objects;
+  std::vector<const v1::Event*> applied;
+  v1::ProvisionerMessage acks;
+  v1::ProvisionerMessage drift;
+  for (const v1::Event* event : events) {
+    std::optional<RegionObject> object = FromWire(*event);
+    if (object) resync_.Saw(event->sync_id(), object->id);
+    if (event->operation() == v1::OPERATION_RETAIN) {
+      if (object && !reconciler_.Holds(object->id, object->version)) *drift.mutable_drift()->add_objects() = event->object();
+    } else if (std::optional<v1::Ack> refusal = RefusalOf(*event, object, target_incarnation_)) {
+      *acks.mutable_acks()->add_acks() = *std::move(refusal);
+    } else {
+      objects.push_back(*std::move(object));
+      applied.push_back(event);
+    }
+  }
+  const std::vector<Settlement> settlements = reconciler_.Apply(objects);
+  for (size_t i = 0; i < settlements.size(); ++i) {
+    if (settlements[i].result == AckResult::kFailed) {
+      Log(Severity::kWarning, "object_failed",
+          {{"organization", settlements[i].id.organization}, {"object", settlements[i].id.name}, {"revision", settlements[i].revision},
+           {"reason", settlements[i].error_reason}, {"message", settlements[i].error_message}});
+    }
+    *acks.mutable_acks()->add_acks() = AckOf(settlements[i], *applied[i], target_incarnation_);
+  }
+  if (acks.has_acks()) answers.push_back(std::move(acks));
+  if (drift.has_drift()) answers.push_back(std::move(drift));
+}
+
+void EventWorker::WorkOnMessage(const v1::ApiMessage& message, std::vector<v1::ProvisionerMessage>& answers) {
+  if (message.has_sync_begin()) {
+    resync_.Begin(message.sync_begin().sync_id(), message.sync_begin().as_of_revision());
+  } else if (message.has_sync_end()) {
+    EndResync(message.sync_end());
+  } else if (message.has_bookmark()) {
+    const absl::Status status = store_.RaiseFloor(message.bookmark().settled_floor());
+    if (!status.ok()) Log(Severity::kError, "floor_not_raised", {{"error", status}});
+  } else if (message.has_inventory_request()) {
+    const auto& buckets = message.inventory_request().buckets();
+    auto inventory = AnswerInventory(store_, {buckets.begin(), buckets.end()});
+    if (!inventory.ok()) return Log(Severity::kError, "inventory_failed", {{"error", inventory.status()}});
+    for (v1::ProvisionerMessage& part : *inventory) answers.push_back(std::move(part));
+  }
+}
+
+void EventWorker::EndResync(const v1::SyncEnd& end) {
+  const absl::Status complete = resync_.Finish({.sync_id = end.sync_id(),
+                                                .as_of_revision = end.as_of_revision(),
+                                                .object_count = end.object_count(),
+                                                .object_hash = end.object_hash()});
+  if (!complete.ok()) return Log(Severity::kError, "resync_not_swept", {{"error", complete}});
+  const auto swept = reconciler_.Sweep([this](const ObjectId& id) { return resync_.HasSeen(id); }, end.as_of_revision(),
+                                       end.allow_mass_delete());
+  if (!swept.ok()) return Log(Severity::kError, "resync_not_swept", {{"error", swept.status()}});
+  Log(Severity::kInfo, "resync_complete", {{"objects", end.object_count()}, {"swept", *swept}});
+}
+
+}  // namespace keyferry

@@ -1,0 +1,37 @@
+// Wire messages of the provisioning stream to and from what the reconciler works with.
+//
+// Thread safety: pure functions.
+#ifndef KEYFERRY_SERVICES_PROVISIONER_SYNC_MESSAGES_H_
+#define KEYFERRY_SERVICES_PROVISIONER_SYNC_MESSAGES_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/model/placement.h"
+#include "services/provisioner/reconciler.h"
+#include "services/provisioner/region_store.h"
+
+namespace keyferry {
+
+namespace v1 {
+class Ack;
+class Event;
+class ObjectId;
+class ProvisionerMessage;
+}  // namespace v1
+
+void ToWire(const ObjectId& id, v1::ObjectId* wire);
+// An event's object as it shall be stored; nothing but its shape is checked. nullopt: unknown kind or operation, or no 16 bytes of uid.
+std::optional<RegionObject> FromWire(const v1::Event& event);
+// `event` is the one that was settled.
+v1::Ack AckOf(const Settlement& settlement, const v1::Event& event, const std::string& target_incarnation);
+// FAILED BAD_PAYLOAD, permanent, for an event that FromWire refuses.
+v1::Ack AckOfMalformed(const v1::Event& event, const std::string& target_incarnation);
+
+// Answers to an InventoryRequest, in order; Unavailable or DataLoss from the store.
+absl::StatusOr<std::vector<v1::ProvisionerMessage>> AnswerInventory(const RegionStore& store, const std::vector<uint32_t>& buckets);
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_PROVISIONER_SYNC_MESSAGES_H_

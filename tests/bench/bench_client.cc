@@ -1,0 +1,180 @@
+// Closed-loop load for the benchmarks. usage: bench_client MODE TARGET CA_FILE API_KEY CLIENTS SECONDS [COUNT]
+//   gate   CreateDeployment, validate_only, of the set `bench-0`
+//   set    SetSecrets of 4 keys of 1 KiB, each client its own set, fresh values every time
+//   ready  SetSecrets, then WaitUntilReady: one client, the time for both
+//   fill   COUNT sets of one small key each, once
+// Prints calls_per_second, p50_us, p99_us and errors.
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "keyferry/v1/deployments.grpc.pb.h"
+#include "keyferry/v1/secret_sets.grpc.pb.h"
+#include "libs/rpc/callback_pulse.h"
+#include "libs/rpc/credentials.h"
+
+namespace keyferry {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kChannels = 8;
+
+struct Options {
+  std::string mode, target, ca_file, api_key;
+  int clients;
+  double seconds;
+  long count;
+};
+
+// One call at a time; whoever ends the last one wakes main.
+class Load {
+ public:
+  Load(const Options& options) : options_(options), end_(Clock::now() + std::chrono::microseconds(static_cast<long>(options.seconds * 1e6))) {}
+
+  bool Goes() { return options_.mode == "fill" ? next_++ < options_.count : Clock::now() < end_; }
+  void Done(Clock::time_point begin, const grpc::Status& status) {
+    const auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    if (!status.ok()) ++errors_[status.error_message()];
+    micros_.push_back(std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count());
+  }
+  void ClientEnded() {
+    std::lock_guard lock(mutex_);
+    if (++ended_ == options_.clients) all_ended_.notify_one();
+  }
+  int Report(Clock::time_point begin) {
+    std::unique_lock lock(mutex_);
+    all_ended_.wait(lock, [&] { return ended_ == options_.clients; });
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    std::sort(micros_.begin(), micros_.end());
+    long errors = 0;
+    for (const auto& [message, number] : errors_) errors += number;
+    std::printf("calls_per_second=%.1f p50_us=%ld p99_us=%ld errors=%ld\n", static_cast<double>(micros_.size()) / seconds,
+                micros_[micros_.size() / 2], micros_[micros_.size() * 99 / 100], errors);
+    if (errors > 0) std::fprintf(stderr, "first error: %s\n", errors_.begin()->first.c_str());
+    return errors == 0 ? 0 : 1;
+  }
+  long next() const { return next_; }
+
+ private:
+  const Options& options_;
+  const Clock::time_point end_;
+  std::atomic<long> next_ = 0;
+  std::mutex mutex_;
+  std::condition_variable all_ended_;
+  int ended_ = 0;
+  std::vector<long> micros_;
+  std::map<std::string, long> errors_;
+};
+
+class Client {
+ public:
+  Client(const Options& options, int number, const std::shared_ptr<grpc::Channel>& channel, Load& load)
+      : options_(options), load_(load), sets_(v1::SecretSets::NewStub(channel)), deployments_(v1::Deployments::NewStub(channel)) {
+    set_request_.set_secret_set("bench-" + std::to_string(number));
+    for (int i = 0; i < (options.mode == "fill" ? 1 : 4); ++i) {
+      v1::SecretEntry* entry = set_request_.add_entries();
+      entry->set_key("KEY_" + std::to_string(i));
+      entry->set_value(std::string(options.mode == "fill" ? 32 : 1024, 'x'));
+    }
+    gate_request_.set_validate_only(true);
+    gate_request_.set_allow_existing(true);
+    gate_request_.mutable_deployment()->set_agent("bench");
+    gate_request_.mutable_deployment()->set_secret_set("bench-0");
+    wait_request_.set_secret_set(set_request_.secret_set());
+  }
+
+  void Next() {
+    if (!load_.Goes()) return load_.ClientEnded();
+    context_ = std::make_unique<grpc::ClientContext>();
+    context_->AddMetadata("authorization", "Bearer " + options_.api_key);
+    begin_ = Clock::now();
+    if (options_.mode == "gate") {
+      return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_, [this](auto status) { End(status); });
+    }
+    Freshen();
+    sets_->async()->SetSecrets(context_.get(), &set_request_, &set_response_, [this](auto status) { Written(status); });
+  }
+
+ private:
+  // Values that were never written, so that each call makes a generation.
+  void Freshen() {
+    const std::string stamp = std::to_string(begin_.time_since_epoch().count());
+    for (v1::SecretEntry& entry : *set_request_.mutable_entries()) std::copy(stamp.begin(), stamp.end(), entry.mutable_value()->begin());
+    if (options_.mode == "fill") set_request_.set_secret_set("fill-" + std::to_string(load_.next()) + "-" + stamp);
+  }
+
+  void Written(const grpc::Status& status) {
+    if (options_.mode != "ready" || !status.ok()) return End(status);
+    context_ = std::make_unique<grpc::ClientContext>();
+    context_->AddMetadata("authorization", "Bearer " + options_.api_key);
+    wait_request_.set_generation(set_response_.secret_set().generation());
+    sets_->async()->WaitUntilReady(context_.get(), &wait_request_, &set_, [this](auto waited) { End(waited); });
+  }
+
+  void End(const grpc::Status& status) {
+    load_.Done(begin_, status);
+    Next();
+  }
+
+  const Options& options_;
+  Load& load_;
+  std::unique_ptr<v1::SecretSets::Stub> sets_;
+  std::unique_ptr<v1::Deployments::Stub> deployments_;
+  std::unique_ptr<grpc::ClientContext> context_;
+  Clock::time_point begin_;
+  v1::SetSecretsRequest set_request_;
+  v1::SetSecretsResponse set_response_;
+  v1::CreateDeploymentRequest gate_request_;
+  v1::Deployment deployment_;
+  v1::WaitUntilReadyRequest wait_request_;
+  v1::SecretSet set_;
+};
+
+int Run(const Options& options) {
+  const auto credentials = TlsChannelCredentials({.certificate_chain = "", .private_key = "", .roots = options.ca_file});
+  if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
+  const auto pulse = CallbackPulse::Start();
+  grpc::ChannelArguments own_connection;
+  own_connection.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  own_connection.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (int i = 0; i < std::min(kChannels, options.clients); ++i) {
+    channels.push_back(grpc::CreateCustomChannel(options.target, *credentials, own_connection));
+    if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10))) {
+      return std::fprintf(stderr, "no connection to %s\n", options.target.c_str()), 1;
+    }
+  }
+  Load load(options);
+  std::vector<std::unique_ptr<Client>> clients;
+  const auto begin = Clock::now();
+  for (int i = 0; i < options.clients; ++i) clients.push_back(std::make_unique<Client>(options, i, channels[i % channels.size()], load));
+  for (const auto& client : clients) client->Next();
+  return load.Report(begin);
+}
+
+}  // namespace
+}  // namespace keyferry
+
+int main(int count, char** arguments) {
+  if (count < 7) return std::fputs("bench_client: see its first lines for the arguments\n", stderr), 2;
+  return keyferry::Run({.mode = arguments[1],
+                        .target = arguments[2],
+                        .ca_file = arguments[3],
+                        .api_key = arguments[4],
+                        .clients = std::atoi(arguments[5]),
+                        .seconds = std::atof(arguments[6]),
+                        .count = count > 7 ? std::atol(arguments[7]) : 0});
+}

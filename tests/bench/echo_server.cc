@@ -1,0 +1,61 @@
+// The reference of the benchmarks: the house's server with the edge door's TLS and services that answer at once, with nothing.
+// usage: echo_server CERTIFICATE KEY; prints its address.
+#include <grpcpp/grpcpp.h>
+
+#include <cstdio>
+#include <csignal>
+
+#include "keyferry/v1/deployments.grpc.pb.h"
+#include "keyferry/v1/secret_sets.grpc.pb.h"
+#include "libs/rpc/callback_pulse.h"
+#include "libs/rpc/credentials.h"
+#include "libs/rpc/server.h"
+
+namespace keyferry {
+namespace {
+
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+class EchoSecretSets final : public v1::SecretSets::CallbackService {
+  grpc::ServerUnaryReactor* SetSecrets(grpc::CallbackServerContext* context, const v1::SetSecretsRequest*,
+                                       v1::SetSecretsResponse*) override {
+    return Answer(context);
+  }
+};
+
+class EchoDeployments final : public v1::Deployments::CallbackService {
+  grpc::ServerUnaryReactor* CreateDeployment(grpc::CallbackServerContext* context, const v1::CreateDeploymentRequest*,
+                                             v1::Deployment*) override {
+    return Answer(context);
+  }
+};
+
+}  // namespace
+}  // namespace keyferry
+
+int main(int count, char** arguments) {
+  if (count != 3) return std::fputs("usage: echo_server CERTIFICATE KEY\n", stderr), 2;
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  const auto credentials =
+      keyferry::TlsServerCredentials({.certificate_chain = arguments[1], .private_key = arguments[2], .roots = ""});
+  if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
+  keyferry::EchoSecretSets secret_sets;
+  keyferry::EchoDeployments deployments;
+  const auto pulse = keyferry::CallbackPulse::Start();
+  auto server = keyferry::RpcServer::Start({&secret_sets, &deployments},
+                                           {{.listener = {.address = "127.0.0.1:0"}, .credentials = *credentials}});
+  if (!server.ok()) return std::fprintf(stderr, "%s\n", server.status().ToString().c_str()), 1;
+  std::printf("%s\n", (*server)->addresses()[0].c_str());
+  std::fflush(stdout);
+  int received = 0;
+  sigwait(&ends, &received);
+  (*server)->Shutdown(absl::Seconds(1));
+  return 0;
+}

@@ -1,0 +1,231 @@
+"""Kills and power losses under load. usage: crash_campaign.py [--kill N] [--power N] [--seed S]
+
+A fault hits the API, one region's provisioner, or both at a random moment while load_client writes and compares (its first lines say what).
+A kill is SIGKILL, which proves nothing about durability: the kernel keeps what was written. A power loss is SIGKILL and then the data
+directory as drop_unsynced.so says a disk would have it: without what was not synced, half of the time with a torn piece of it; a region's RAM
+disk is wiped. Exit code 0: nothing lost. 1: something was, or did not come up again. 3: invalid, the faults met too little load.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import BIN, System, SystemFailure, wait_for
+
+WORKERS = 4
+# Acknowledged writes between two faults. A fault in an idle system proves nothing.
+LEAST_WRITES = 8
+SETTLE_SECONDS = 300
+
+
+class Disk:
+    """The data directory of one daemon, and what a power loss would leave of it."""
+
+    def __init__(self, live, lie=""):
+        self.live = live
+        self.shadow = live.with_name(live.name + ".shadow")
+        self.environment = {"LD_PRELOAD": str(BIN / "drop_unsynced.so"), "DROP_UNSYNCED_ROOT": str(live),
+                            "DROP_UNSYNCED_SHADOW": str(self.shadow), "DROP_UNSYNCED_LIE": lie}
+
+    def lose_power(self, dice, torn=True):
+        """The process must be dead. The live directory becomes what its disk holds, half of the time with a torn end unless not `torn`."""
+        restored = self.live.with_name(self.live.name + ".restored")
+        torn = torn and dice.random() < 0.5
+        self._restore((self.shadow / "root").read_text(), self.live, restored, dice if torn else None)
+        shutil.rmtree(self.live)
+        shutil.rmtree(self.shadow)
+        restored.rename(self.live)
+
+    def _restore(self, key, live, restored, dice):
+        restored.mkdir(mode=0o700)
+        entries = self.shadow / "d" / key
+        for line in entries.read_bytes().splitlines() if entries.exists() else []:
+            kind, key, name = os.fsdecode(line).split(" ", 2)
+            if kind == "d":
+                self._restore(key, live / name, restored / name, dice)
+                continue
+            saved = self.shadow / "i" / key
+            content = saved.read_bytes() if saved.exists() else b""
+            if dice and key.split(".")[0] == str(self._inode(live / name)):
+                content += self._torn_tail(live / name, len(content), dice)
+            (restored / name).write_bytes(content)
+            (restored / name).chmod(0o600)
+
+    @staticmethod
+    def _inode(path):
+        return path.stat().st_ino if path.exists() else None
+
+    @staticmethod
+    def _torn_tail(path, synced_bytes, dice):
+        """Of what was appended and not synced: the first part, half of the time with garbage at its end."""
+        with path.open("rb") as file:
+            file.seek(synced_bytes)
+            tail = file.read(1 << 20)
+        kept = bytearray(tail[:dice.randint(0, len(tail))])
+        if kept and dice.random() < 0.5:
+            start = dice.randrange(len(kept))
+            kept[start:] = dice.randbytes(len(kept) - start)
+        return bytes(kept)
+
+
+class Region:
+    """A provisioner, its disk, and the number that tells the load client when the region is being disturbed."""
+
+    def __init__(self, system, name, disk):
+        self.system, self.name, self.disk = system, name, disk
+        self.epoch_file = system.directory / f"{name}.epoch"
+        self.epoch = 0
+        self.raise_epoch(0)
+
+    def raise_epoch(self, by=1):
+        self.epoch += by
+        fresh = self.epoch_file.with_suffix(".next")
+        fresh.write_text(str(self.epoch))
+        fresh.rename(self.epoch_file)
+
+    @property
+    def daemon(self):
+        return self.system.provisioners[self.name]
+
+    def wipe_ram_disk(self):
+        shutil.rmtree(self.system.files(self.name))
+        self.system.files(self.name).mkdir(mode=0o700)
+
+
+class Campaign:
+    def __init__(self, directory, seed, lie=""):
+        self.dice = random.Random(seed)
+        self.seed = seed
+        self.disks = {}
+        self.lie = lie
+        self.system = System(directory, environment_of=self._environment_of)
+        self.acks = self.system.directory / "acks"
+        self.stop_file = self.system.directory / "stop"
+        self.client = None
+        self.regions = []
+
+    def _environment_of(self, name, data_directory):
+        self.disks[name] = Disk(data_directory, self.lie)
+        return self.disks[name].environment
+
+    def run(self, kills, power_losses):
+        self.system.start()
+        self.regions = [Region(self.system, name, self.disks[f"{name}-1"]) for name in self.system.regions]
+        self._start_client()
+        faults = ["kill"] * kills + ["power loss"] * power_losses
+        self.dice.shuffle(faults)
+        for number, fault in enumerate(faults, 1):
+            self._wait_for_load()
+            self._strike(fault)
+            if number % 20 == 0 or number == len(faults):
+                print(f"{number} of {len(faults)} faults, {self._writes()} writes acknowledged", flush=True)
+        self._wait_for_load()
+        return self._finish()
+
+    def _start_client(self):
+        system = self.system
+        arguments = [f"127.0.0.1:{system.settings['ports']['edge']}", system.ca, system.settings["api_key"], self.seed, WORKERS,
+                     self.acks, self.stop_file]
+        for region in self.regions:
+            arguments += [region.name, system.files(region.name), system.agent_socket(region.name), region.epoch_file]
+        self.client = subprocess.Popen([BIN / "load_client", *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                                       env={"PATH": "/usr/bin:/bin"})
+
+    def _writes(self):
+        return self.acks.read_bytes().count(b"\n") if self.acks.exists() else 0
+
+    def _wait_for_load(self):
+        target = self._writes() + LEAST_WRITES
+        wait_for(lambda: self._writes() >= target or self.client.poll() is not None, "the load goes on after the fault", 60)
+        time.sleep(self.dice.uniform(0, 0.2))
+
+    def _strike(self, fault):
+        victims = self.dice.choice([["api"], ["region"], ["api", "region"]])
+        region = self.dice.choice(self.regions)
+        struck = []
+        if "region" in victims:
+            region.raise_epoch()
+            struck.append((region.daemon, region.disk))
+        if "api" in victims:
+            struck.append((self.system.api, self.disks["api"]))
+        for daemon, _ in struck:
+            if not daemon.pid:
+                raise SystemFailure(f"{daemon.name} ended by itself\n{daemon.tail()}")
+            daemon.send(signal.SIGKILL)
+        for daemon, disk in struck:
+            daemon.kill()
+            if fault == "power loss":
+                disk.lose_power(self.dice)
+        if "region" in victims and fault == "power loss":
+            region.wipe_ram_disk()
+        self._restart([daemon for daemon, _ in reversed(struck)])
+        if "region" in victims:
+            region.raise_epoch()
+
+    def _restart(self, daemons):
+        if self.dice.random() < 0.15:
+            for daemon in daemons:
+                daemon.start(wait=False)
+            time.sleep(self.dice.uniform(0, 0.15))
+            for daemon in daemons:
+                daemon.kill()
+        for daemon in daemons:
+            daemon.start(wait=False)
+        for daemon in daemons:
+            daemon.wait_ready()
+
+    def _finish(self):
+        self.stop_file.touch()
+        report, _ = self.client.communicate(timeout=SETTLE_SECONDS)
+        return self.client.returncode, report
+
+    def close(self):
+        if self.client and self.client.poll() is None:
+            self.client.kill()
+            self.client.wait()
+        self.system.stop()
+
+
+def run(directory, seed, kills, power_losses, lie=""):
+    """(exit code, report)"""
+    campaign = Campaign(directory, seed, lie)
+    try:
+        code, report = campaign.run(kills, power_losses)
+    except SystemFailure as failure:
+        return 1, f"violation: {failure}"
+    finally:
+        campaign.close()
+    comparisons = int(report.split("ready_comparisons=")[1].split()[0])
+    if code == 0 and comparisons < kills + power_losses:
+        return 3, f"invalid: only {comparisons} comparisons with what a region serves\n{report}"
+    return code, report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kill", type=int, default=200)
+    parser.add_argument("--power", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    parser.add_argument("--lie", default="", help="plant a bug: syncs of files with this suffix do nothing")
+    options = parser.parse_args()
+    print(f"campaign: kill={options.kill} power={options.power} seed={options.seed}", flush=True)
+    directory = Path(tempfile.mkdtemp(prefix="campaign-", dir=BIN.parent))
+    code, report = run(directory, options.seed, options.kill, options.power, options.lie)
+    print(report, end="" if report.endswith("\n") else "\n")
+    print(f"campaign: {['passed', 'FAILED', '', 'INVALID'][code]}, seed {options.seed}")
+    if code == 0:
+        shutil.rmtree(directory)
+    else:
+        print(f"logs and acknowledgements: {directory}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""A value that goes through every RPC and every error path, at the highest log level, is nowhere but where it belongs."""
+
+import base64
+import secrets
+import subprocess
+import unittest
+from pathlib import Path
+
+from case import SystemTest
+from harness import BIN, wait_for
+
+
+def forms(value):
+    """The value as it may stand in a file: plain, hex, and base64 at each of the three alignments."""
+    yield value
+    yield value.hex().encode()
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + value)
+        yield encoded[4 if shift else 0:len(encoded) // 4 * 4 - 4]
+
+
+class SentinelTest(SystemTest):
+    log_level = "debug"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.outputs = []
+        super().setUpClass()
+
+    def setUp(self):
+        self.sentinel = "sentinel" + secrets.token_hex(12)
+
+    def run_cli(self, *arguments, user=None, **options):
+        result = (user or self.user).run(*arguments, **options)
+        self.assert_clean(result.stdout + result.stderr, f"output of {arguments[:2]}")
+        return result.returncode
+
+    def assert_clean(self, content, where):
+        for form in forms(self.sentinel.encode()):
+            self.assertNotIn(form, content, f"the sentinel is in {where}")
+
+    def assert_files_clean(self, *sinks):
+        """Every file of the system, raw: stores, logs, settings, whatever else is there; but for the sinks."""
+        count = 0
+        for parent in (self.system.directory, self.system.volatile):
+            for path in parent.rglob("*"):
+                if path.is_file() and not any(sink in path.parents for sink in sinks):
+                    self.assert_clean(path.read_bytes(), path)
+                    count += 1
+        self.assertGreater(count, 20)
+
+    def test_through_every_rpc_and_error(self):
+        value = self.sentinel
+        pair, pull = f"KEY={value}", f"robot:{value}"
+        run = self.run_cli
+        self.assertEqual(run("secrets", "set", "hidden", pair, "OTHER=1", "--wait"), 0)
+        self.assertEqual(run("secrets", "image-pull-secret", "hidden-pull", "registry.example", pull, "--wait"), 0)
+        self.assertEqual(run("deploy", "agent", "image:1", "--secrets", "hidden", "--credentials", "hidden-pull", "--wait"), 0)
+        self.assertEqual(run("run", "--agent", "agent", "--", "/bin/true"), 0)
+        file = self.directory / "sentinel.env"
+        refusals = [
+            ("secrets", "set", "hidden", pair, "--region", "us-east"), ("secrets", "set", "hidden-pull", pair),
+            ("secrets", "set", "hidden", pair, "--etag", "old"), ("secrets", "set", "UPPER", pair),
+            ("secrets", "set", "hidden", pair, "K" * 65 + "=" + value), ("secrets", "set", "hidden", pair, "bad.key=" + value),
+            ("secrets", "set", "hidden", "KEY", value, value), ("secrets", "set", "hidden", value), ("secrets", "set", "hidden", f"K.{value}"),
+            ("secrets", "set", "hidden", pair, "--region", "mars"), ("secrets", "set", "hidden", pair, pair),
+            ("secrets", "image-pull-secret", "hidden", "registry.example", pull),
+            ("secrets", "image-pull-secret", "hidden-pull", "registry.example", value),
+            ("secrets", "image-pull-secret", "hidden-pull", "bad host", pull),
+            ("secrets", "set", "hidden", "--file", str(file)), ("secrets", "set", "hidden", "--from-file", f"KEY={file}/{value}"),
+            ("secrets", "rollback", "hidden", "77"), ("secrets", "delete", "hidden"), ("secrets", "unset", "hidden", "UNKNOWN"),
+            ("deploy", "agent", "image:1", "--secrets", "hidden", "--require", "MORE"),
+            ("run", "--agent", "agent", "--", f"/no/such/{secrets.token_hex(4)}"),
+        ]
+        file.write_text(f"BROKEN='{value}\n")
+        for arguments in refusals:
+            with self.subTest(arguments[:3]):
+                self.assertNotEqual(run(*arguments), 0)
+        file.unlink()
+        self.assertNotEqual(run("secrets", "set", "hidden", "--from-stdin", "KEY", stdin=(value * 4000).encode()), 0)
+        self.assertNotEqual(run("secrets", "set", "hidden", "--from-stdin", "KEY", stdin=value.encode() + b"\0"), 0)
+        viewer = self.system.user(self.system.new_key("acme", "viewer"))
+        self.assertEqual(run("secrets", "set", "hidden", pair, user=viewer), 5)
+        self.assertNotEqual(run("secrets", "set", "hidden", pair, user=self.system.user(value)), 0)
+        for arguments in (("secrets", "set", "hidden", pair, "--dry-run"), ("secrets", "set", "hidden", "KEY=2"),
+                          ("secrets", "rollback", "hidden", "1"), ("secrets", "history", "hidden"), ("secrets", "list"),
+                          ("secrets", "list", "hidden"), ("-o", "json", "secrets", "list", "hidden"), ("agents", "list"),
+                          ("-o", "yaml", "agents", "show", "agent"), ("secrets", "unset", "hidden", "OTHER"),
+                          ("secrets", "wait", "hidden")):
+            with self.subTest(arguments[:3]):
+                self.assertEqual(run(*arguments), 0)
+        self.restart_everything()
+        sink = self.system.files("us-west")
+        self.assert_files_clean(sink)
+        self.assertEqual((sink / "sets/acme/hidden/KEY").read_text(), value)
+        self.assertEqual(run("agents", "delete", "agent"), 0)
+        for name in ("hidden", "hidden-pull"):
+            self.assertEqual(run("secrets", "delete", name), 0)
+            self.wait_files(name, {})
+        self.assert_files_clean()
+
+    def restart_everything(self):
+        """Recovery and shutdown log too."""
+        for daemon in (self.system.api, self.system.provisioners["us-west"]):
+            daemon.kill()
+            daemon.start()
+            daemon.stop()
+            daemon.start()
+        self.assertEqual(self.run_cli("secrets", "wait", "hidden"), 0)
+        self.wait_files("hidden", {"KEY": self.sentinel.encode()})
+
+    def test_an_api_key_is_in_no_log_and_no_store(self):
+        self.sentinel = self.system.new_key("acme", "member").split("_")[2]
+        user = self.system.user(f"kf_0000000000_{self.sentinel}")
+        self.assertNotEqual(self.run_cli("secrets", "list", user=user), 0)
+        self.assert_files_clean()
+
+    def test_argv_is_overwritten_while_the_command_waits(self):
+        self.system.provisioners["us-west"].hold()
+        process = subprocess.Popen([BIN / "keyferry", "secrets", "set", "argv", f"KEY={self.sentinel}", "--wait=20s"],
+                                   env=self.user.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            wait_for(lambda: "argv" in self.names(), "the set is written")
+            self.assert_clean(Path(f"/proc/{process.pid}/cmdline").read_bytes(), "argv")
+        finally:
+            self.system.provisioners["us-west"].release()
+            self.assert_clean(process.communicate()[0], "output")
+
+    def test_what_a_region_cannot_hold(self):
+        """The region's error path: a keyring of another region opens nothing."""
+        east = self.system.provisioners["us-east"]
+        east.stop()
+        keyring = self.system.directory / "us-east/keyring"
+        own = keyring.read_bytes()
+        keyring.write_bytes((self.system.directory / "us-west/keyring").read_bytes())
+        east.start(wait=False)
+        self.assertEqual(self.run_cli("secrets", "set", "unopened", f"KEY={self.sentinel}", "--region", "us-east"), 0)
+        self.assertEqual(self.run_cli("secrets", "wait", "unopened", "--timeout", "2s"), 3)
+        self.assert_files_clean()
+        east.kill()
+        keyring.write_bytes(own)
+        east.start()
+        self.assertEqual(self.run_cli("secrets", "wait", "unopened"), 0)
+        self.assert_files_clean(self.system.files("us-east"))
+
+
+if __name__ == "__main__":
+    unittest.main()
