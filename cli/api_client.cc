@@ -13,6 +13,7 @@
 #include "cli/usage.h"
 #include "libs/common/error.h"
 #include "libs/common/status_macros.h"
+#include "libs/model/names.h"
 #include "libs/rpc/credentials.h"
 #include "libs/rpc/status_conversion.h"
 
@@ -22,6 +23,8 @@ namespace {
 using google::protobuf::Message;
 
 constexpr char kSystemRoots[] = "/etc/ssl/certs/ca-certificates.crt";
+// The API's logs and audit carry it.
+constexpr char kCallIdMetadata[] = "x-request-id";
 constexpr int kMaxAttempts = 3;
 constexpr absl::Duration kMaxPause = absl::Seconds(5);
 
@@ -47,17 +50,21 @@ class GrpcApiClient final : public ApiClient {
 
   absl::Status Call(std::string_view rpc, const Message& request, Message& response, absl::Duration timeout) override {
     const absl::Time deadline = absl::Now() + timeout;
+    const std::string call_id = NewUid();
     for (int attempt = 0;; ++attempt) {
-      const absl::Status status = CallOnce(rpc, request, response, deadline);
-      if (!absl::IsUnavailable(status) || attempt + 1 == kMaxAttempts || !MayComeTwice(rpc, request)) return Explain(status);
+      const absl::Status status = CallOnce(rpc, request, response, deadline, call_id);
+      if (!absl::IsUnavailable(status) || attempt + 1 == kMaxAttempts || !MayComeTwice(rpc, request))
+        return Explain(status, call_id);
       absl::SleepFor(std::min(PauseAfter(status, attempt), deadline - absl::Now()));
     }
   }
 
  private:
-  absl::Status CallOnce(std::string_view rpc, const Message& request, Message& response, absl::Time deadline) {
+  absl::Status CallOnce(std::string_view rpc, const Message& request, Message& response, absl::Time deadline,
+                        const std::string& call_id) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(deadline));
+    context.AddMetadata(kCallIdMetadata, call_id);
     if (!options_.api_key.empty()) {
       std::string authorization = "Bearer ";
       authorization.append(options_.api_key.Access());
@@ -66,13 +73,19 @@ class GrpcApiClient final : public ApiClient {
     }
     const std::string path = absl::StrCat("/keyferry.v1.", std::string(rpc));
     const grpc::internal::RpcMethod method(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC);
-    return FromGrpcStatus(grpc::internal::BlockingUnaryCall<Message, Message, google::protobuf::MessageLite, google::protobuf::MessageLite>(
+    return FromGrpcStatus(grpc::internal::BlockingUnaryCall<Message, Message, google::protobuf::MessageLite,
+                                                            google::protobuf::MessageLite>(
         channel_.get(), method, &context, request, &response));
   }
 
-  // Only what gRPC itself says without naming the endpoint.
-  absl::Status Explain(const absl::Status& status) const {
-    if (!absl::IsUnavailable(status) || !ReasonOf(status).empty()) return status;
+  absl::Status Explain(const absl::Status& status, const std::string& call_id) const {
+    auto details = DetailsOf(status);
+    if (details) {
+      details->metadata.emplace("requestId", call_id);
+      return MakeError(status.code(), std::string(status.message()), *std::move(details));
+    }
+    // gRPC's own words do not name the endpoint.
+    if (!absl::IsUnavailable(status)) return status;
     return absl::UnavailableError(absl::StrCat("cannot reach ", options_.endpoint, ": ", status.message()));
   }
 
@@ -87,9 +100,10 @@ absl::StatusOr<std::unique_ptr<ApiClient>> ApiClient::Create(Options options) {
   if (absl::StartsWith(options.endpoint, "unix:")) {
     credentials = grpc::InsecureChannelCredentials();
   } else {
-    ASSIGN_OR_RETURN(credentials, TlsChannelCredentials({.certificate_chain = options.certificate_file,
-                                                         .private_key = options.key_file,
-                                                         .roots = options.ca_file.empty() ? kSystemRoots : options.ca_file}));
+    ASSIGN_OR_RETURN(credentials,
+                     TlsChannelCredentials({.certificate_chain = options.certificate_file,
+                                            .private_key = options.key_file,
+                                            .roots = options.ca_file.empty() ? kSystemRoots : options.ca_file}));
   }
   auto channel = NewChannel(options.endpoint, std::move(credentials));
   return std::make_unique<GrpcApiClient>(std::move(options), std::move(channel));

@@ -4,11 +4,11 @@
 #ifndef KEYFERRY_CLI_API_CLIENT_H_
 #define KEYFERRY_CLI_API_CLIENT_H_
 
+#include <google/protobuf/message.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include <google/protobuf/message.h>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -36,10 +36,10 @@ class ApiClient {
   static absl::StatusOr<std::unique_ptr<ApiClient>> Create(Options options);
   virtual ~ApiClient() = default;
 
-  // `rpc`: `SecretSets/GetSecretSet`, of package keyferry.v1. Calls again on UNAVAILABLE, three times in all, when the request is one
-  // that may come twice: it reads, or carries a request id. The API's errors come with their details.
-  virtual absl::Status Call(std::string_view rpc, const google::protobuf::Message& request, google::protobuf::Message& response,
-                            absl::Duration timeout = kCallTimeout) = 0;
+  // `rpc`: `SecretSets/GetSecretSet`, of package keyferry.v1. Calls again on UNAVAILABLE, three times in all, when the
+  // request is one that may come twice: it reads, or carries a request id. The API's errors come with their details.
+  virtual absl::Status Call(std::string_view rpc, const google::protobuf::Message& request,
+                            google::protobuf::Message& response, absl::Duration timeout = kCallTimeout) = 0;
 };
 
 }  // namespace keyferry

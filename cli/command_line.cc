@@ -15,8 +15,8 @@ namespace keyferry {
 namespace {
 
 const std::map<std::string, OutputFormat>& Formats() {
-  static const auto& formats =
-      *new std::map<std::string, OutputFormat>{{"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"yaml", OutputFormat::kYaml}};
+  static const auto& formats = *new std::map<std::string, OutputFormat>{
+      {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"yaml", OutputFormat::kYaml}};
   return formats;
 }
 
@@ -61,7 +61,8 @@ Leaf FindLeaf(const CLI::App& root, std::span<const std::string_view> arguments)
       if (LookUp(leaf.app, argument) == OptionForm::kTakesNext) ++leaf.next;
       continue;
     }
-    const auto children = leaf.app->get_subcommands([&](const CLI::App* child) { return child->get_name() == argument; });
+    const auto children =
+        leaf.app->get_subcommands([&](const CLI::App* child) { return child->get_name() == argument; });
     if (children.empty()) break;
     leaf.app = children[0];
   }
@@ -69,10 +70,12 @@ Leaf FindLeaf(const CLI::App& root, std::span<const std::string_view> arguments)
   return leaf;
 }
 
-// Secrets, and the words of a command to run, never reach CLI11, which splits `[a,b]`, names what it refuses and keeps copies.
+// Secrets, and the words of a command to run, never reach CLI11, which splits `[a,b]`, names what it refuses and keeps
+// copies.
 class Intake {
  public:
-  Intake(const CLI::App& root, std::span<const std::string_view> arguments) : leaf_(FindLeaf(root, arguments)), all_(arguments) {}
+  Intake(const CLI::App& root, std::span<const std::string_view> arguments)
+      : leaf_(FindLeaf(root, arguments)), all_(arguments) {}
 
   // What is left for CLI11.
   absl::StatusOr<std::vector<std::string>> Run(CommandLine& line) {
@@ -98,13 +101,16 @@ class Intake {
 
  private:
   absl::Status TakePairs(std::span<const std::string_view> rest, CommandLine& line, std::vector<std::string>& left) {
-    ASSIGN_OR_RETURN(line.pairs, TakeKeyValues(rest, [this](std::string_view argument) { return LookUp(leaf_.app, argument); }));
+    ASSIGN_OR_RETURN(line.pairs,
+                     TakeKeyValues(rest, [this](std::string_view argument) { return LookUp(leaf_.app, argument); }));
     left.insert(left.end(), line.pairs.others.begin(), line.pairs.others.end());
-    for (const ArgumentTail& value : line.pairs.values) line.secret_arguments.push_back({leaf_.next + value.argument, value.offset});
+    for (const ArgumentTail& value : line.pairs.values)
+      line.secret_arguments.push_back({leaf_.next + value.argument, value.offset});
     return absl::OkStatus();
   }
 
-  absl::Status TakeCredentials(std::span<const std::string_view> rest, CommandLine& line, std::vector<std::string>& left) {
+  absl::Status TakeCredentials(std::span<const std::string_view> rest, CommandLine& line,
+                               std::vector<std::string>& left) {
     int positional_count = 0;
     bool options_allowed = true;
     for (size_t at = 0; at < rest.size(); ++at) {
@@ -113,7 +119,8 @@ class Intake {
         options_allowed = false;
       } else if (option) {
         const OptionForm form = LookUp(leaf_.app, rest[at]);
-        if (form == OptionForm::kUnknown) return UsageError(absl::StrCat("argument ", at + 1, " after `image-pull-secret` is no option of it"));
+        if (form == OptionForm::kUnknown)
+          return UsageError(absl::StrCat("argument ", at + 1, " after `image-pull-secret` is no option of it"));
         left.emplace_back(rest[at]);
         if (form == OptionForm::kTakesNext && at + 1 < rest.size()) left.emplace_back(rest[++at]);
       } else if (++positional_count <= 2) {
@@ -156,8 +163,8 @@ absl::Status Explain(const CLI::ParseError& error, const CLI::App& root, std::sp
   const auto children = leaf.app->get_subcommands([](const CLI::App*) { return true; });
   if (children.empty()) return UsageError(error.what());
   const auto append_name = [](std::string* out, const CLI::App* child) { out->append(child->get_name()); };
-  return UsageError(absl::StrCat("no such command; after `keyferry", leaf.app == &root ? "" : " ", PathOf(leaf.app), "` comes one of ",
-                                 absl::StrJoin(children, ", ", append_name)));
+  return UsageError(absl::StrCat("no such command; after `keyferry", leaf.app == &root ? "" : " ", PathOf(leaf.app),
+                                 "` comes one of ", absl::StrJoin(children, ", ", append_name)));
 }
 
 }  // namespace
@@ -193,7 +200,8 @@ absl::StatusOr<absl::Duration> ParseWait(const std::string& text) {
   } else if (!absl::ParseDuration(text, &wait)) {
     return UsageError(absl::StrCat("'", text, "' is no duration; write 30s, 2m or 1m30s"));
   }
-  if (wait <= absl::ZeroDuration() || wait > absl::Hours(24)) return UsageError("a wait must be longer than 0 and at most 24h");
+  if (wait <= absl::ZeroDuration() || wait > absl::Hours(24))
+    return UsageError("a wait must be longer than 0 and at most 24h");
   return wait;
 }
 

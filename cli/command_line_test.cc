@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "cli/command_tree.h"
@@ -20,7 +22,9 @@ using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
-absl::StatusOr<CommandLine> Parse(const std::vector<std::string_view>& arguments) { return ParseCommandLine(arguments); }
+absl::StatusOr<CommandLine> Parse(const std::vector<std::string_view>& arguments) {
+  return ParseCommandLine(arguments);
+}
 
 CommandLine Parsed(const std::vector<std::string_view>& arguments) {
   auto line = Parse(arguments);
@@ -35,8 +39,10 @@ std::string ErrorOf(const std::vector<std::string_view>& arguments) {
 }
 
 TEST(CommandLineTest, SetTakesPairsAndOptionsInAnyOrder) {
-  const CommandLine line = Parsed({"-o", "json", "secrets", "-s", "set", "--region=eu", "my-set", "A", "--wait", "B=2", "--wait=1m", "--replace-all",
-                                   "--from-file", "C=/c", "--from-file", "D=/d", "-f", ".env", "--from-stdin", "E", "--etag", "x"});
+  const CommandLine line = Parsed({"-o",           "json", "secrets",     "-s",   "set",       "--region=eu",
+                                   "my-set",       "A",    "--wait",      "B=2",  "--wait=1m", "--replace-all",
+                                   "--from-file",  "C=/c", "--from-file", "D=/d", "-f",        ".env",
+                                   "--from-stdin", "E",    "--etag",      "x"});
   EXPECT_EQ(line.command, "secrets set");
   EXPECT_EQ(line.format, OutputFormat::kJson);
   EXPECT_TRUE(line.skip_confirm && line.replace_all);
@@ -73,11 +79,13 @@ TEST(CommandLineTest, DurationsHaveUnitsOrAreSeconds) {
   EXPECT_THAT(ParseWait("30"), IsOkAndHolds(absl::Seconds(30)));
   EXPECT_THAT(ParseWait("1m30s"), IsOkAndHolds(absl::Seconds(90)));
   EXPECT_THAT(ParseWait("24h"), IsOkAndHolds(absl::Hours(24)));
-  for (const char* text : {"", "x", "0", "-1", "-5s", "24h1s", "inf"}) EXPECT_THAT(ParseWait(text), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
+  for (const char* text : {"", "x", "0", "-1", "-5s", "24h1s", "inf"})
+    EXPECT_THAT(ParseWait(text), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
 }
 
 TEST(CommandLineTest, RunKeepsTheProgramsWordsAsTheyAre) {
-  const CommandLine line = Parsed({"run", "--agent", "a", "--clean-environment", "--", "prog", "--agent", "[x,y]", "--", "-s", ""});
+  const CommandLine line =
+      Parsed({"run", "--agent", "a", "--clean-environment", "--", "prog", "--agent", "[x,y]", "--", "-s", ""});
   EXPECT_EQ(line.name, "a");
   EXPECT_TRUE(line.clean_environment);
   EXPECT_THAT(line.program, ElementsAre("prog", "--agent", "[x,y]", "--", "-s", ""));
@@ -89,7 +97,8 @@ TEST(CommandLineTest, RunNeedsAProgramAfterTwoDashes) {
 }
 
 TEST(CommandLineTest, CredentialsAreOneArgumentVerbatim) {
-  const CommandLine line = Parsed({"secrets", "image-pull-secret", "--region", "us-east", "pull", "ghcr.io", "[u,v]:t=k"});
+  const CommandLine line =
+      Parsed({"secrets", "image-pull-secret", "--region", "us-east", "pull", "ghcr.io", "[u,v]:t=k"});
   EXPECT_EQ(line.host, "ghcr.io");
   ASSERT_TRUE(line.credentials.has_value());
   EXPECT_EQ(line.credentials->Access(), "[u,v]:t=k");
@@ -97,7 +106,8 @@ TEST(CommandLineTest, CredentialsAreOneArgumentVerbatim) {
 }
 
 TEST(CommandLineTest, NoErrorShowsAnArgumentThatMayBeASecret) {
-  EXPECT_THAT(ErrorOf({"secrets", "image-pull-secret", "pull", "ghcr.io", "u:t", "hunter2"}), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(ErrorOf({"secrets", "image-pull-secret", "pull", "ghcr.io", "u:t", "hunter2"}),
+              Not(HasSubstr("hunter2")));
   EXPECT_THAT(ErrorOf({"secrets", "image-pull-secret", "pull", "ghcr.io", "-hunter2"}), Not(HasSubstr("hunter2")));
   EXPECT_THAT(ErrorOf({"secrets", "set", "my-set", "A=1", "--hunter2=x"}), Not(HasSubstr("hunter2")));
 }
@@ -136,18 +146,29 @@ TEST(CommandTreeTest, EveryCommandHasSomebodyToDoIt) {
   EXPECT_EQ(leaves, known);
 }
 
+TEST(CommandTreeTest, TheReferenceNamesEveryCommandAndOption) {
+  std::ifstream file(KEYFERRY_SOURCE_DIR "/docs/cli.md");
+  const std::string reference((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const CommandNode& node : CommandTree()) {
+    EXPECT_THAT(reference, HasSubstr(node.path));
+    for (const CommandNode::Option& option : node.options) EXPECT_THAT(reference, HasSubstr(option.names[0]));
+  }
+}
+
 TEST(CompletionTest, ScriptsNameEveryCommandAndOption) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string script = CompletionScript(shell, CommandTree());
     for (const CommandNode& node : CommandTree()) {
       EXPECT_THAT(script, HasSubstr(node.path));
-      for (const CommandNode::Option& option : node.options) EXPECT_THAT(script, HasSubstr(option.names[0].substr(2))) << shell;
+      for (const CommandNode::Option& option : node.options)
+        EXPECT_THAT(script, HasSubstr(option.names[0].substr(2))) << shell;
     }
   }
 }
 
 std::vector<std::string> CompleteInBash(const std::string& words, int index) {
-  const std::string script = CompletionScript("bash", CommandTree()) + "COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(index) +
+  const std::string script = CompletionScript("bash", CommandTree()) + "COMP_WORDS=(" + words +
+                             "); COMP_CWORD=" + std::to_string(index) +
                              "; _keyferry; printf '%s\\n' \"${COMPREPLY[@]}\"";
   setenv("KEYFERRY_TEST_SCRIPT", script.c_str(), 1);
   FILE* const pipe = popen("bash -c 'eval \"$KEYFERRY_TEST_SCRIPT\"'", "r");
@@ -155,7 +176,8 @@ std::vector<std::string> CompleteInBash(const std::string& words, int index) {
   for (int c; (c = std::fgetc(pipe)) != EOF;) text.push_back(static_cast<char>(c));
   EXPECT_EQ(pclose(pipe), 0);
   std::vector<std::string> lines;
-  for (size_t end; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) lines.push_back(text.substr(0, end));
+  for (size_t end; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1))
+    lines.push_back(text.substr(0, end));
   return lines;
 }
 
@@ -163,7 +185,8 @@ TEST(CompletionTest, BashCompletesCommandsOptionsAndChoices) {
   EXPECT_THAT(CompleteInBash("keyferry sec", 1), ElementsAre("secrets"));
   EXPECT_THAT(CompleteInBash("keyferry -o json secrets ''", 4), IsSupersetOf({"set", "list", "image-pull-secret"}));
   EXPECT_THAT(CompleteInBash("keyferry secrets set my-set --re", 4), ElementsAre("--replace-all", "--region"));
-  EXPECT_THAT(CompleteInBash("keyferry keys create k --role ''", 5), ElementsAre("admin", "member", "deployer", "viewer"));
+  EXPECT_THAT(CompleteInBash("keyferry keys create k --role ''", 5),
+              ElementsAre("admin", "member", "deployer", "viewer"));
 }
 
 }  // namespace

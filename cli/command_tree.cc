@@ -33,7 +33,9 @@ class CommandTreeBuilder {
     AddKeyCommands(app);
     app.add_subcommand("whoami", "Show who the credential is and what it may do");
     CLI::App* completion = app.add_subcommand("completion", "Print a completion script for a shell");
-    completion->add_option("SHELL", line_.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion->add_option("SHELL", line_.shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   }
 
  private:
@@ -42,8 +44,10 @@ class CommandTreeBuilder {
     app.add_option("-o,--output", raw_.format, "table, json or yaml")->check(CLI::IsMember({"table", "json", "yaml"}));
     app.add_flag("-s,--skip-confirm", line_.skip_confirm, "Do not ask, also on a terminal");
     app.add_option("--endpoint", flags.endpoint, "API: host:port or unix:/path (KEYFERRY_ENDPOINT)");
-    app.add_option("--organization", flags.organization, "Organization; the credential's own where absent (KEYFERRY_ORG)");
-    app.add_option("--api-key-file", flags.api_key_file, "File with the API key, private to its owner (KEYFERRY_API_KEY holds the key itself)");
+    app.add_option("--organization", flags.organization,
+                   "Organization; the credential's own where absent (KEYFERRY_ORG)");
+    app.add_option("--api-key-file", flags.api_key_file,
+                   "File with the API key, private to its owner (KEYFERRY_API_KEY holds the key itself)");
     app.add_option("--ca-file", flags.ca_file, "PEM roots that the API's certificate must chain to (KEYFERRY_CA_FILE)");
     app.add_option("--cert-file", flags.certificate_file, "PEM client certificate, for operators (KEYFERRY_CERT_FILE)");
     app.add_option("--key-file", flags.key_file, "PEM key of the client certificate (KEYFERRY_KEY_FILE)");
@@ -53,9 +57,13 @@ class CommandTreeBuilder {
 
   void Name(CLI::App* command, const std::string& what) { command->add_option("NAME", line_.name, what)->required(); }
   void Region(CLI::App* command, const std::string& what) { command->add_option("-r,--region", line_.region, what); }
-  void Etag(CLI::App* command) { command->add_option("--etag", line_.etag, "Go ahead only while the set's etag is this one"); }
+  void Etag(CLI::App* command) {
+    command->add_option("--etag", line_.etag, "Go ahead only while the set's etag is this one");
+  }
   void Wait(CLI::App* command, const std::string& what) { command->add_flag("--wait{30s}", raw_.wait, what); }
-  void DryRun(CLI::App* command) { command->add_flag("--dry-run", line_.dry_run, "Check everything and change nothing"); }
+  void DryRun(CLI::App* command) {
+    command->add_flag("--dry-run", line_.dry_run, "Check everything and change nothing");
+  }
 
   static CLI::App* AddGroup(CLI::App& app, const std::string& name, const std::string& what) {
     CLI::App* group = app.add_subcommand(name, what);
@@ -79,11 +87,13 @@ class CommandTreeBuilder {
 
     CLI::App* remove = secrets->add_subcommand("delete", "Delete a secret set");
     Name(remove, "The secret set");
-    remove->add_flag("--force", line_.force, "Also while deployments bind it; they keep the values they were deployed with");
+    remove->add_flag("--force", line_.force,
+                     "Also while deployments bind it; they keep the values they were deployed with");
     Etag(remove);
     DryRun(remove);
 
-    AddImagePullSecret(secrets->add_subcommand("image-pull-secret", "Create an image pull secret or replace its credentials"));
+    AddImagePullSecret(
+        secrets->add_subcommand("image-pull-secret", "Create an image pull secret or replace its credentials"));
 
     CLI::App* wait = secrets->add_subcommand("wait", "Wait until the region has proved that it holds the set");
     Name(wait, "The secret set");
@@ -92,9 +102,12 @@ class CommandTreeBuilder {
     CLI::App* history = secrets->add_subcommand("history", "List the generations that a rollback can reach");
     Name(history, "The secret set");
 
-    CLI::App* rollback = secrets->add_subcommand("rollback", "Make a new generation with the keys and values of an older one");
+    CLI::App* rollback =
+        secrets->add_subcommand("rollback", "Make a new generation with the keys and values of an older one");
     Name(rollback, "The secret set");
-    rollback->add_option("GENERATION", line_.generation, "As `secrets history` lists it")->required()->check(CLI::PositiveNumber);
+    rollback->add_option("GENERATION", line_.generation, "As `secrets history` lists it")
+        ->required()
+        ->check(CLI::PositiveNumber);
     Etag(rollback);
     DryRun(rollback);
     Wait(rollback, "Wait until it is ready: --wait or --wait=1m");
@@ -103,22 +116,28 @@ class CommandTreeBuilder {
   void AddSet(CLI::App* set) {
     Name(set, "The secret set");
     set->add_option("PAIR", raw_.unused_pairs, "KEY VALUE or KEY=VALUE, any number of them")->allow_extra_args(false);
-    set->add_option("-f,--file", line_.dotenv_file, "Take keys and values from a .env file; keys on the command line win");
-    set->add_option("--from-file", line_.from_files, "KEY=PATH: the value is the file, byte for byte; can be repeated")->allow_extra_args(false);
-    set->add_option("--from-stdin", line_.from_stdin_key, "KEY: the value is standard input, byte for byte, newlines too");
+    set->add_option("-f,--file", line_.dotenv_file,
+                    "Take keys and values from a .env file; keys on the command line win");
+    set->add_option("--from-file", line_.from_files, "KEY=PATH: the value is the file, byte for byte; can be repeated")
+        ->allow_extra_args(false);
+    set->add_option("--from-stdin", line_.from_stdin_key,
+                    "KEY: the value is standard input, byte for byte, newlines too");
     set->add_flag("--replace-all", line_.replace_all, "These keys become the whole set; others are removed");
     Region(set, "Where to create the set; the organization's default region where absent");
     Etag(set);
     DryRun(set);
     Wait(set, "Wait until it is ready: --wait or --wait=1m");
-    set->footer("An argument at a key's place is KEY=VALUE when it holds '=' (split at the first), else a key; the argument after a key is its\n"
-                "value, verbatim, also when it begins with '-'. Put -- before a key that begins with '-'.");
+    set->footer(
+        "An argument at a key's place is KEY=VALUE when it holds '=' (split at the first), else a key; the argument "
+        "after a key is its\n"
+        "value, verbatim, also when it begins with '-'. Put -- before a key that begins with '-'.");
   }
 
   void AddImagePullSecret(CLI::App* pull) {
     Name(pull, "The image pull secret");
     pull->add_option("HOST", line_.host, "The registry")->required();
-    pull->add_option("CREDENTIALS", raw_.unused_pairs, "username:token; asked for where absent, or read from standard input")
+    pull->add_option("CREDENTIALS", raw_.unused_pairs,
+                     "username:token; asked for where absent, or read from standard input")
         ->allow_extra_args(false);
     Region(pull, "Where to create it; the organization's default region where absent");
     Etag(pull);
@@ -127,13 +146,15 @@ class CommandTreeBuilder {
   }
 
   void AddDeployCommands(CLI::App& app) {
-    CLI::App* deploy = app.add_subcommand("deploy", "Bind an agent to its secrets in a region; missing parts come from pcc-deploy.toml");
+    CLI::App* deploy = app.add_subcommand(
+        "deploy", "Bind an agent to its secrets in a region; missing parts come from pcc-deploy.toml");
     deploy->add_option("AGENT", line_.name, "The agent (agent_name)");
     deploy->add_option("IMAGE", line_.image, "Its image (image)");
     deploy->add_option("--secrets", line_.secret_set, "Secret set that becomes the environment (secret_set)");
     deploy->add_option("--credentials", line_.image_pull_secret, "Image pull secret (image_credentials)");
     Region(deploy, "Region; the sets' own where absent (region)");
-    deploy->add_option("--require", line_.required_keys, "Key that the set must hold; can be repeated (required_keys)")->allow_extra_args(false);
+    deploy->add_option("--require", line_.required_keys, "Key that the set must hold; can be repeated (required_keys)")
+        ->allow_extra_args(false);
     deploy->add_option("-f,--file", line_.deploy_file, "Another file than ./pcc-deploy.toml");
     DryRun(deploy);
     Wait(deploy, "Wait until the sets are ready, deploy, wait until the region serves it: --wait or --wait=1m");
@@ -147,25 +168,31 @@ class CommandTreeBuilder {
   }
 
   void AddRun(CLI::App& app) {
-    CLI::App* run = app.add_subcommand("run", "Replace this process by a command with the deployment's values in its environment");
+    CLI::App* run =
+        app.add_subcommand("run", "Replace this process by a command with the deployment's values in its environment");
     run->add_option("--agent", line_.name, "The agent whose environment it is")->required();
-    run->add_flag("--clean-environment", line_.clean_environment, "Pass on only PATH HOME LANG TERM TZ USER of the caller's environment");
-    run->add_flag("--skip-invalid-names", line_.skip_invalid_names, "Leave out keys that cannot be environment variables, with a warning");
+    run->add_flag("--clean-environment", line_.clean_environment,
+                  "Pass on only PATH HOME LANG TERM TZ USER of the caller's environment");
+    run->add_flag("--skip-invalid-names", line_.skip_invalid_names,
+                  "Leave out keys that cannot be environment variables, with a warning");
     run->footer("Usage: keyferry run --agent NAME [OPTIONS] -- COMMAND [ARGUMENT...]");
   }
 
   void AddRegionCommands(CLI::App& app) {
     CLI::App* regions = AddGroup(app, "regions", "Regions");
     regions->add_subcommand("list", "List the regions");
-    Name(regions->add_subcommand("show", "Show a region's provisioners and what is pending (operators)"), "The region's code");
+    Name(regions->add_subcommand("show", "Show a region's provisioners and what is pending (operators)"),
+         "The region's code");
     CLI::App* create = regions->add_subcommand("create", "Create a region (operators)");
     Name(create, "The region's code");
-    create->add_option("--sealing-key", line_.sealing_key, "The region's X25519 public key, 32 bytes in base64")->required();
+    create->add_option("--sealing-key", line_.sealing_key, "The region's X25519 public key, 32 bytes in base64")
+        ->required();
     create->add_flag("--blind", line_.blind, "No escrow: only the region can open its values");
     create->add_option("--display-name", line_.display_name, "Name for people");
     CLI::App* resync = regions->add_subcommand("resync", "Send everything to the region again (operators)");
     Name(resync, "The region's code");
-    resync->add_flag("--allow-mass-delete", line_.allow_mass_delete, "Let the region sweep more than a tenth of its objects");
+    resync->add_flag("--allow-mass-delete", line_.allow_mass_delete,
+                     "Let the region sweep more than a tenth of its objects");
     resync->add_flag("--retry-failed", line_.retry_failed, "Also what failed for good");
   }
 
@@ -188,8 +215,12 @@ class CommandTreeBuilder {
     keys->add_subcommand("list", "List the API keys; never their secret part");
     CLI::App* create = keys->add_subcommand("create", "Create an API key and print it, this once");
     Name(create, "Name for people");
-    create->add_option("--role", line_.role, "admin, member, deployer or viewer")->required()->check(CLI::IsMember(Roles()));
-    keys->add_subcommand("revoke", "Revoke an API key, at once")->add_option("ID", line_.name, "As `keys list` shows it")->required();
+    create->add_option("--role", line_.role, "admin, member, deployer or viewer")
+        ->required()
+        ->check(CLI::IsMember(Roles()));
+    keys->add_subcommand("revoke", "Revoke an API key, at once")
+        ->add_option("ID", line_.name, "As `keys list` shows it")
+        ->required();
   }
 
   CommandLine& line_;
@@ -198,7 +229,8 @@ class CommandTreeBuilder {
 
 CommandNode ToNode(const CLI::App* app) {
   CommandNode node{.path = PathOf(app), .description = app->get_description()};
-  for (const CLI::App* child : app->get_subcommands([](const CLI::App*) { return true; })) node.subcommands.push_back(child->get_name());
+  for (const CLI::App* child : app->get_subcommands([](const CLI::App*) { return true; }))
+    node.subcommands.push_back(child->get_name());
   for (const CLI::Option* option : app->get_options([](const CLI::Option* each) { return each->nonpositional(); })) {
     CommandNode::Option& shown = node.options.emplace_back();
     for (const std::string& name : option->get_lnames()) shown.names.push_back("--" + name);
@@ -222,7 +254,8 @@ void BuildCommandTree(CLI::App& app, CommandLine& line, RawArguments& raw) { Com
 
 std::string PathOf(const CLI::App* app) {
   std::string path;
-  for (; app->get_parent() != nullptr; app = app->get_parent()) path = path.empty() ? app->get_name() : app->get_name() + " " + path;
+  for (; app->get_parent() != nullptr; app = app->get_parent())
+    path = path.empty() ? app->get_name() : app->get_name() + " " + path;
   return path;
 }
 

@@ -23,11 +23,14 @@ void AddRegionCommands(CommandTable& table);
 // orgs, keys, whoami
 void AddOrganizationCommands(CommandTable& table);
 
-// What a write of a set prints. With --wait it waits first: then the set is ready, or this is what WaitForSecretSet says.
+// What a write of a set prints. With --wait it waits first: then the set is ready, or this is what WaitForSecretSet
+// says.
 absl::Status ReportWrite(Session& session, const v1::SetSecretsResponse& response);
 
-// `keyferry run`: becomes the command and does not return, unless that fails. `before_exec` undoes what we did to the process.
-absl::Status RunProgram(Session& session, std::span<const std::string> caller_environment, const std::function<void()>& before_exec);
+// `keyferry run`: becomes the command and does not return, unless that fails. `before_exec` undoes what we did to the
+// process.
+absl::Status RunProgram(Session& session, std::span<const std::string> caller_environment,
+                        const std::function<void()>& before_exec);
 
 }  // namespace keyferry
 

@@ -13,10 +13,16 @@ namespace {
 using Option = CommandNode::Option;
 
 // Between single quotes, for bash and zsh.
-std::string ShellQuoted(const std::string& text) { return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'"); }
-std::string FishQuoted(const std::string& text) { return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'"); }
+std::string ShellQuoted(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+std::string FishQuoted(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
+}
 
-std::string ChildPath(const CommandNode& node, const std::string& child) { return node.path.empty() ? child : absl::StrCat(node.path, " ", child); }
+std::string ChildPath(const CommandNode& node, const std::string& child) {
+  return node.path.empty() ? child : absl::StrCat(node.path, " ", child);
+}
 
 const CommandNode* Find(std::span<const CommandNode> tree, const std::string& path) {
   for (const CommandNode& node : tree) {
@@ -60,7 +66,8 @@ std::string ChoiceCases(std::span<const CommandNode> tree) {
   for (const CommandNode& node : tree) {
     for (const Option& option : node.options) {
       if (option.choices.empty()) continue;
-      cases.insert(absl::StrCat("    ", absl::StrJoin(option.names, "|"), ") printf '%s\\n' ", absl::StrJoin(option.choices, " "), " ;;\n"));
+      cases.insert(absl::StrCat("    ", absl::StrJoin(option.names, "|"), ") printf '%s\\n' ",
+                                absl::StrJoin(option.choices, " "), " ;;\n"));
     }
   }
   return absl::StrJoin(cases, "");
@@ -68,42 +75,52 @@ std::string ChoiceCases(std::span<const CommandNode> tree) {
 
 // Shared by bash and zsh: which command the words before the cursor name.
 std::string WalkFunction(std::span<const CommandNode> tree) {
-  return absl::StrCat("_keyferry_path() {\n"
-                      "  local path='' word skip=''\n"
-                      "  for word in \"$@\"; do\n"
-                      "    if [[ -n $skip ]]; then skip=''; continue; fi\n"
-                      "    case \"$word\" in\n"
-                      "      ", ValuePattern(tree), ") skip=1; continue ;;\n"
-                      "      -*) continue ;;\n"
-                      "    esac\n"
-                      "    case \"${path:+$path }$word\" in\n"
-                      "      ", PathPattern(tree), ") path=\"${path:+$path }$word\" ;;\n"
-                      "    esac\n"
-                      "  done\n"
-                      "  printf '%s' \"$path\"\n"
-                      "}\n"
-                      "_keyferry_choices() {\n"
-                      "  case \"$1\" in\n", ChoiceCases(tree),
-                      "  esac\n"
-                      "}\n"
-                      "_keyferry_takes_value() {\n"
-                      "  case \"$1\" in ", ValuePattern(tree), ") return 0 ;; esac\n"
-                      "  return 1\n"
-                      "}\n");
+  return absl::StrCat(
+      "_keyferry_path() {\n"
+      "  local path='' word skip=''\n"
+      "  for word in \"$@\"; do\n"
+      "    if [[ -n $skip ]]; then skip=''; continue; fi\n"
+      "    case \"$word\" in\n"
+      "      ",
+      ValuePattern(tree),
+      ") skip=1; continue ;;\n"
+      "      -*) continue ;;\n"
+      "    esac\n"
+      "    case \"${path:+$path }$word\" in\n"
+      "      ",
+      PathPattern(tree),
+      ") path=\"${path:+$path }$word\" ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  printf '%s' \"$path\"\n"
+      "}\n"
+      "_keyferry_choices() {\n"
+      "  case \"$1\" in\n",
+      ChoiceCases(tree),
+      "  esac\n"
+      "}\n"
+      "_keyferry_takes_value() {\n"
+      "  case \"$1\" in ",
+      ValuePattern(tree),
+      ") return 0 ;; esac\n"
+      "  return 1\n"
+      "}\n");
 }
 
 std::string BashWords(std::span<const CommandNode> tree) {
   std::string cases;
   for (const CommandNode& node : tree) {
     std::vector<std::string> words = node.subcommands;
-    for (const Option* option : OptionsAt(tree, node)) words.insert(words.end(), option->names.begin(), option->names.end());
+    for (const Option* option : OptionsAt(tree, node))
+      words.insert(words.end(), option->names.begin(), option->names.end());
     absl::StrAppend(&cases, "    ", ShellQuoted(node.path), ") printf '%s\\n' ", absl::StrJoin(words, " "), " ;;\n");
   }
   return absl::StrCat("_keyferry_words() {\n  case \"$1\" in\n", cases, "  esac\n}\n");
 }
 
 std::string BashScript(std::span<const CommandNode> tree) {
-  return absl::StrCat("# bash completion for keyferry; source <(keyferry completion bash)\n", WalkFunction(tree), BashWords(tree),
+  return absl::StrCat("# bash completion for keyferry; source <(keyferry completion bash)\n", WalkFunction(tree),
+                      BashWords(tree),
                       "_keyferry() {\n"
                       "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words\n"
                       "  if _keyferry_takes_value \"$previous\"; then\n"
@@ -125,7 +142,8 @@ std::string ZshWords(std::span<const CommandNode> tree) {
       words.push_back(ShellQuoted(absl::StrCat(child, ":", Find(tree, ChildPath(node, child))->description)));
     }
     for (const Option* option : OptionsAt(tree, node)) {
-      for (const std::string& name : option->names) words.push_back(ShellQuoted(absl::StrCat(name, ":", option->description)));
+      for (const std::string& name : option->names)
+        words.push_back(ShellQuoted(absl::StrCat(name, ":", option->description)));
     }
     absl::StrAppend(&cases, "    ", ShellQuoted(node.path), ") reply=(", absl::StrJoin(words, " "), ") ;;\n");
   }
@@ -133,7 +151,8 @@ std::string ZshWords(std::span<const CommandNode> tree) {
 }
 
 std::string ZshScript(std::span<const CommandNode> tree) {
-  return absl::StrCat("#compdef keyferry\n# zsh completion for keyferry; source <(keyferry completion zsh)\n", WalkFunction(tree), ZshWords(tree),
+  return absl::StrCat("#compdef keyferry\n# zsh completion for keyferry; source <(keyferry completion zsh)\n",
+                      WalkFunction(tree), ZshWords(tree),
                       "_keyferry() {\n"
                       "  local -a reply\n"
                       "  if _keyferry_takes_value \"${words[CURRENT-1]}\"; then\n"
@@ -164,36 +183,44 @@ std::string FishOption(const Option& option) {
 std::string FishPathFunction(std::span<const CommandNode> tree) {
   std::string paths;
   for (const CommandNode& node : tree.subspan(1)) absl::StrAppend(&paths, " ", FishQuoted(node.path));
-  return absl::StrCat("function __keyferry_path\n"
-                      "  set -l path ''\n"
-                      "  set -l skip 0\n"
-                      "  for word in (commandline -opc)[2..-1]\n"
-                      "    if test $skip = 1\n"
-                      "      set skip 0\n"
-                      "      continue\n"
-                      "    end\n"
-                      "    switch $word\n"
-                      "      case ", absl::StrReplaceAll(ValuePattern(tree), {{"|", " "}}), "\n"
-                      "        set skip 1\n"
-                      "        continue\n"
-                      "      case '-*'\n"
-                      "        continue\n"
-                      "    end\n"
-                      "    set -l longer (string trim -- \"$path $word\")\n"
-                      "    if contains -- $longer", paths, "\n"
-                      "      set path $longer\n"
-                      "    end\n"
-                      "  end\n"
-                      "  echo $path\n"
-                      "end\n");
+  return absl::StrCat(
+      "function __keyferry_path\n"
+      "  set -l path ''\n"
+      "  set -l skip 0\n"
+      "  for word in (commandline -opc)[2..-1]\n"
+      "    if test $skip = 1\n"
+      "      set skip 0\n"
+      "      continue\n"
+      "    end\n"
+      "    switch $word\n"
+      "      case ",
+      absl::StrReplaceAll(ValuePattern(tree), {{"|", " "}}),
+      "\n"
+      "        set skip 1\n"
+      "        continue\n"
+      "      case '-*'\n"
+      "        continue\n"
+      "    end\n"
+      "    set -l longer (string trim -- \"$path $word\")\n"
+      "    if contains -- $longer",
+      paths,
+      "\n"
+      "      set path $longer\n"
+      "    end\n"
+      "  end\n"
+      "  echo $path\n"
+      "end\n");
 }
 
 std::string FishScript(std::span<const CommandNode> tree) {
-  std::string script = absl::StrCat("# fish completion for keyferry; keyferry completion fish | source\n", FishPathFunction(tree));
+  std::string script =
+      absl::StrCat("# fish completion for keyferry; keyferry completion fish | source\n", FishPathFunction(tree));
   for (const CommandNode& node : tree) {
-    const std::string condition = absl::StrCat("complete -c keyferry -n ", FishQuoted(absl::StrCat("test \"$(__keyferry_path)\" = \"", node.path, "\"")));
+    const std::string condition = absl::StrCat(
+        "complete -c keyferry -n ", FishQuoted(absl::StrCat("test \"$(__keyferry_path)\" = \"", node.path, "\"")));
     for (const std::string& child : node.subcommands) {
-      absl::StrAppend(&script, condition, " -f -a ", child, " -d ", FishQuoted(Find(tree, ChildPath(node, child))->description), "\n");
+      absl::StrAppend(&script, condition, " -f -a ", child, " -d ",
+                      FishQuoted(Find(tree, ChildPath(node, child))->description), "\n");
     }
     for (const Option* option : OptionsAt(tree, node)) absl::StrAppend(&script, condition, FishOption(*option));
   }

@@ -21,8 +21,9 @@ volatile std::sig_atomic_t caught_signal = 0;
 
 void Catch(int signal) { caught_signal = signal; }
 
-// Echo off while it lives. A signal that would end the process only ends the wait for input: the terminal is put right first, then
-// the signal does what it was meant to do. Signals are blocked but while waiting, so that none comes unseen just before.
+// Echo off while it lives. A signal that would end the process only ends the wait for input: the terminal is put right
+// first, then the signal does what it was meant to do. Signals are blocked but while waiting, so that none comes unseen
+// just before.
 class HiddenInput {
  public:
   explicit HiddenInput(int descriptor) : descriptor_(descriptor) {

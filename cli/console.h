@@ -26,8 +26,8 @@ struct Console {
   bool CanPrompt() const { return input_is_terminal && error_is_terminal; }
 };
 
-// One line, without its newline. `hidden` does not echo what is typed; the terminal is as before when this returns and when a signal
-// ends the process. USAGE error at the end of the input.
+// One line, without its newline. `hidden` does not echo what is typed; the terminal is as before when this returns and
+// when a signal ends the process. USAGE error at the end of the input.
 enum class Echo { kShown, kHidden };
 absl::StatusOr<SecretBytes> Prompt(Console& console, const std::string& question, Echo echo);
 

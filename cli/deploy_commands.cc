@@ -37,7 +37,9 @@ absl::StatusOr<DeployFile> ReadDeployFile(const std::string& named) {
 absl::StatusOr<v1::Deployment> Merge(const Session& session) {
   const CommandLine& line = session.line();
   ASSIGN_OR_RETURN(const DeployFile file, ReadDeployFile(line.deploy_file));
-  const auto choose = [](const std::string& flag, const std::string& fallback) { return flag.empty() ? fallback : flag; };
+  const auto choose = [](const std::string& flag, const std::string& fallback) {
+    return flag.empty() ? fallback : flag;
+  };
   v1::Deployment deployment;
   deployment.set_organization(session.settings().organization);
   deployment.set_agent(choose(line.name, file.agent_name));
@@ -45,7 +47,8 @@ absl::StatusOr<v1::Deployment> Merge(const Session& session) {
   deployment.set_secret_set(choose(line.secret_set, file.secret_set));
   deployment.set_image_pull_secret(choose(line.image_pull_secret, file.image_credentials));
   deployment.set_region(choose(line.region, file.region));
-  for (const std::string& key : line.required_keys.empty() ? file.required_keys : line.required_keys) deployment.add_required_keys(key);
+  for (const std::string& key : line.required_keys.empty() ? file.required_keys : line.required_keys)
+    deployment.add_required_keys(key);
   if (deployment.agent().empty()) {
     return UsageError("no agent: name it on the command line, or as agent_name in pcc-deploy.toml");
   }
@@ -65,8 +68,9 @@ std::string Question(const v1::Deployment& deployment) {
 }
 
 std::string DeployText(const v1::Deployment& deployment, bool dry_run) {
-  std::string text = absl::StrCat(dry_run ? "dry run, nothing deployed" : "accepted", ": deployment ", deployment.agent(), ", region ",
-                                  deployment.region(), ", generation ", deployment.generation());
+  std::string text =
+      absl::StrCat(dry_run ? "dry run, nothing deployed" : "accepted", ": deployment ", deployment.agent(), ", region ",
+                   deployment.region(), ", generation ", deployment.generation());
   if (!deployment.secret_set().empty()) {
     absl::StrAppend(&text, ", secrets ", deployment.secret_set(), " generation ", deployment.secret_set_generation());
   }
@@ -127,12 +131,15 @@ absl::Status ListAgents(Session& session) {
   Table table{.header = {"AGENT", "REGION", "STATUS", "GENERATION", "SECRETS", "IMAGE", "UPDATED"}};
   nlohmann::ordered_json agents = nlohmann::ordered_json::array();
   do {
-    ASSIGN_OR_RETURN(const auto page, session.Call<v1::ListDeploymentsResponse>("Deployments/ListDeployments", request));
+    ASSIGN_OR_RETURN(const auto page,
+                     session.Call<v1::ListDeploymentsResponse>("Deployments/ListDeployments", request));
     for (const v1::Deployment& deployment : page.deployments()) {
-      const std::string secrets =
-          deployment.secret_set().empty() ? "-" : absl::StrCat(deployment.secret_set(), "@", deployment.secret_set_generation());
-      table.rows.push_back({deployment.agent(), deployment.region(), ReadinessWord(deployment.readiness()), absl::StrCat(deployment.generation()),
-                            secrets, deployment.image(), TimeText(deployment.update_time())});
+      const std::string secrets = deployment.secret_set().empty()
+                                      ? "-"
+                                      : absl::StrCat(deployment.secret_set(), "@", deployment.secret_set_generation());
+      table.rows.push_back({deployment.agent(), deployment.region(), ReadinessWord(deployment.readiness()),
+                            absl::StrCat(deployment.generation()), secrets, deployment.image(),
+                            TimeText(deployment.update_time())});
       agents.push_back(ToDocument(deployment));
     }
     request.set_page_token(page.next_page_token());
@@ -152,10 +159,12 @@ std::string AgentText(const v1::Deployment& deployment, bool colour) {
   fields.emplace_back("generation", absl::StrCat(deployment.generation()));
   fields.emplace_back("ready generation", absl::StrCat(deployment.ready_generation()));
   if (!deployment.secret_set().empty()) {
-    fields.emplace_back("secrets", absl::StrCat(deployment.secret_set(), ", generation ", deployment.secret_set_generation()));
+    fields.emplace_back("secrets",
+                        absl::StrCat(deployment.secret_set(), ", generation ", deployment.secret_set_generation()));
   }
   if (!deployment.image_pull_secret().empty()) {
-    fields.emplace_back("credentials", absl::StrCat(deployment.image_pull_secret(), ", generation ", deployment.image_pull_secret_generation()));
+    fields.emplace_back("credentials", absl::StrCat(deployment.image_pull_secret(), ", generation ",
+                                                    deployment.image_pull_secret_generation()));
   }
   fields.emplace_back("required keys", absl::StrJoin(deployment.required_keys(), " "));
   fields.emplace_back("keys", absl::StrJoin(deployment.keys(), " "));

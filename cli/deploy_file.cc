@@ -10,7 +10,8 @@ namespace keyferry {
 namespace {
 
 absl::Status Error(std::string_view path, const toml::source_region& where, std::string_view message) {
-  return UsageError(absl::StrCat(std::string(path), ":", where.begin.line, ":", where.begin.column, ": ", std::string(message)));
+  return UsageError(
+      absl::StrCat(std::string(path), ":", where.begin.line, ":", where.begin.column, ": ", std::string(message)));
 }
 
 absl::Status ReadString(std::string_view path, const toml::table& document, const char* key, std::string& value) {
@@ -22,7 +23,8 @@ absl::Status ReadString(std::string_view path, const toml::table& document, cons
   return absl::OkStatus();
 }
 
-absl::Status ReadStrings(std::string_view path, const toml::table& document, const char* key, std::vector<std::string>& values) {
+absl::Status ReadStrings(std::string_view path, const toml::table& document, const char* key,
+                         std::vector<std::string>& values) {
   const toml::node* node = document.get(key);
   if (node == nullptr) return absl::OkStatus();
   if (!node->is_array()) return Error(path, node->source(), absl::StrCat(key, " must be an array of strings"));

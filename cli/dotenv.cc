@@ -31,8 +31,7 @@ class Parser {
 
  private:
   absl::Status Error(size_t at, std::string_view message) const {
-    return UsageError(absl::StrCat(source_, ":", line_, ":", at - line_start_ + 1, ": ",
-                                   std::string(message)));
+    return UsageError(absl::StrCat(source_, ":", line_, ":", at - line_start_ + 1, ": ", std::string(message)));
   }
 
   bool AtEnd() const { return at_ == text_.size(); }
@@ -104,7 +103,8 @@ class Parser {
     size_t end = start;
     for (; !AtLineEnd(); ++at_) {
       if (text_[at_] == '#' && IsBlank(text_[at_ - 1])) break;
-      if (IsControl(text_[at_])) return Error(at_, "a control character; put the value into quotes, or save the file as UTF-8");
+      if (IsControl(text_[at_]))
+        return Error(at_, "a control character; put the value into quotes, or save the file as UTF-8");
       if (!IsBlank(text_[at_])) end = at_ + 1;
     }
     return SecretBytes::Copy(text_.substr(start, end - start));
@@ -138,7 +138,9 @@ class Parser {
         const size_t escape = at_ + 1 < text_.size() ? kEscapeLetters.find(text_[at_ + 1]) : std::string_view::npos;
         if (escape == std::string_view::npos) {
           Wipe(value);
-          return Error(at_, "a backslash in double quotes begins one of \\n \\r \\t \\\\ \\\" \\$; single quotes keep everything as it is");
+          return Error(at_,
+                       "a backslash in double quotes begins one of \\n \\r \\t \\\\ \\\" \\$; single quotes keep "
+                       "everything as it is");
         }
         byte = kEscapedBytes[escape];
         ++at_;
@@ -176,7 +178,8 @@ class Parser {
 };
 
 bool IsPlain(std::string_view value) {
-  return value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+,-") == std::string_view::npos;
+  return value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+,-") ==
+         std::string_view::npos;
 }
 
 void AppendDoubleQuoted(std::string& out, std::string_view value) {
@@ -209,7 +212,8 @@ absl::StatusOr<SecretBytes> ToDotenv(std::span<const KeyValue> entries) {
   size_t capacity = 0;
   for (const KeyValue& entry : entries) {
     if (entry.value.Access().find('\0') != std::string_view::npos) {
-      return absl::InvalidArgumentError(absl::StrCat("the value of ", entry.key, " holds a NUL byte, which a .env file cannot"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the value of ", entry.key, " holds a NUL byte, which a .env file cannot"));
     }
     capacity += entry.key.size() + 2 * entry.value.size() + 4;
   }

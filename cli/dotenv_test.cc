@@ -38,11 +38,15 @@ std::string Value(std::string_view written) {
   return pairs.size() == 1 ? pairs[0].second : "<not one pair>";
 }
 
-TEST(DotenvTest, BlankLinesAndCommentsAreNothing) { EXPECT_THAT(Parse("\n  \n# one\n\t# two\r\n\r\nA=1\n#"), ElementsAre(Pair("A", "1"))); }
+TEST(DotenvTest, BlankLinesAndCommentsAreNothing) {
+  EXPECT_THAT(Parse("\n  \n# one\n\t# two\r\n\r\nA=1\n#"), ElementsAre(Pair("A", "1")));
+}
 
 TEST(DotenvTest, AnEmptyFileHasNoKeys) { EXPECT_THAT(Parse(""), ElementsAre()); }
 
-TEST(DotenvTest, TheLastLineNeedsNoNewline) { EXPECT_THAT(Parse("A=1\nB=2"), ElementsAre(Pair("A", "1"), Pair("B", "2"))); }
+TEST(DotenvTest, TheLastLineNeedsNoNewline) {
+  EXPECT_THAT(Parse("A=1\nB=2"), ElementsAre(Pair("A", "1"), Pair("B", "2")));
+}
 
 TEST(DotenvTest, ExportIsSkipped) {
   EXPECT_THAT(Parse("export A=1\n  export\tB = 2\n"), ElementsAre(Pair("A", "1"), Pair("B", "2")));
@@ -50,9 +54,13 @@ TEST(DotenvTest, ExportIsSkipped) {
 
 TEST(DotenvTest, ExportAloneIsAKey) { EXPECT_THAT(Parse("export=1\n"), ElementsAre(Pair("export", "1"))); }
 
-TEST(DotenvTest, KeysHaveTheAlphabetOfSecretKeys) { EXPECT_THAT(Parse("a-B_9=1\n9=2\n-=3"), ElementsAre(Pair("a-B_9", "1"), Pair("9", "2"), Pair("-", "3"))); }
+TEST(DotenvTest, KeysHaveTheAlphabetOfSecretKeys) {
+  EXPECT_THAT(Parse("a-B_9=1\n9=2\n-=3"), ElementsAre(Pair("a-B_9", "1"), Pair("9", "2"), Pair("-", "3")));
+}
 
-TEST(DotenvTest, BlanksAroundTheEqualsSignAreTrimmed) { EXPECT_THAT(Parse(" A \t=  1 2  \n"), ElementsAre(Pair("A", "1 2"))); }
+TEST(DotenvTest, BlanksAroundTheEqualsSignAreTrimmed) {
+  EXPECT_THAT(Parse(" A \t=  1 2  \n"), ElementsAre(Pair("A", "1 2")));
+}
 
 TEST(DotenvTest, UnquotedValuesAreLiteral) {
   EXPECT_EQ(Value("$HOME ${X} `id`"), "$HOME ${X} `id`");
@@ -83,25 +91,37 @@ TEST(DotenvTest, AValueMayBeEmpty) {
 
 TEST(DotenvTest, SingleQuotesKeepEverything) { EXPECT_EQ(Value("' a\\n \"$x\" # \t'"), " a\\n \"$x\" # \t"); }
 
-TEST(DotenvTest, DoubleQuotesHaveSixEscapes) { EXPECT_EQ(Value(R"("\n\r\t\\\"\$ $x 'q' # ")"), "\n\r\t\\\"$ $x 'q' # "); }
+TEST(DotenvTest, DoubleQuotesHaveSixEscapes) {
+  EXPECT_EQ(Value(R"("\n\r\t\\\"\$ $x 'q' # ")"), "\n\r\t\\\"$ $x 'q' # ");
+}
 
 TEST(DotenvTest, QuotedValuesSpanLines) {
-  EXPECT_THAT(Parse("A='1\n2\n'\nB=\"3\n#4\r\n\"\nC=5"), ElementsAre(Pair("A", "1\n2\n"), Pair("B", "3\n#4\r\n"), Pair("C", "5")));
+  EXPECT_THAT(Parse("A='1\n2\n'\nB=\"3\n#4\r\n\"\nC=5"),
+              ElementsAre(Pair("A", "1\n2\n"), Pair("B", "3\n#4\r\n"), Pair("C", "5")));
 }
 
 TEST(DotenvTest, LinesMayEndWithCarriageReturnAndNewline) {
-  EXPECT_THAT(Parse("A=1\r\nB='2'\r\nC= \r\nD=4\r"), ElementsAre(Pair("A", "1"), Pair("B", "2"), Pair("C", ""), Pair("D", "4")));
+  EXPECT_THAT(Parse("A=1\r\nB='2'\r\nC= \r\nD=4\r"),
+              ElementsAre(Pair("A", "1"), Pair("B", "2"), Pair("C", ""), Pair("D", "4")));
 }
 
-TEST(DotenvTest, AByteOrderMarkIsSkipped) { EXPECT_THAT(Parse("\xEF\xBB\xBF" "A=1"), ElementsAre(Pair("A", "1"))); }
+TEST(DotenvTest, AByteOrderMarkIsSkipped) {
+  EXPECT_THAT(Parse("\xEF\xBB\xBF"
+                    "A=1"),
+              ElementsAre(Pair("A", "1")));
+}
 
 TEST(DotenvTest, ErrorsNameLineAndColumnAndNeverTheValue) {
   EXPECT_THAT(ErrorOf("A=1\n  B hunter2\n"), AllOf(StartsWith(".env:2:5:"), Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(ErrorOf("A='1\n\n2'\nB='hunter2"), AllOf(StartsWith(".env:4:3:"), HasSubstr("never closed"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(ErrorOf("A='1\n\n2'\nB='hunter2"),
+              AllOf(StartsWith(".env:4:3:"), HasSubstr("never closed"), Not(HasSubstr("hunter2"))));
   EXPECT_THAT(ErrorOf("B=\"hunter2"), StartsWith(".env:1:3:"));
   EXPECT_THAT(ErrorOf("A='x'hunter2"), AllOf(StartsWith(".env:1:6:"), Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(ErrorOf("A=\"hunter2\\d\""), AllOf(StartsWith(".env:1:11:"), HasSubstr("single quotes"), Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(ErrorOf("\xEF\xBB\xBF" "A B=1"), StartsWith(".env:1:3:"));
+  EXPECT_THAT(ErrorOf("A=\"hunter2\\d\""),
+              AllOf(StartsWith(".env:1:11:"), HasSubstr("single quotes"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(ErrorOf("\xEF\xBB\xBF"
+                      "A B=1"),
+              StartsWith(".env:1:3:"));
   EXPECT_THAT(ErrorOf("hunter.2=1"), AllOf(StartsWith(".env:1:1:"), Not(HasSubstr("hunter"))));
   EXPECT_THAT(ErrorOf("A=1\n=2"), StartsWith(".env:2:1:"));
 }
@@ -122,7 +142,10 @@ TEST(DotenvTest, HostileInputIsRefused) {
   ErrorOf("A=\"\\x41\"");
   ErrorOf(std::string(65, 'K') + "=1");
   // UTF-16.
-  ErrorOf(std::string_view("\xff\xfe" "A\0=\0", 6));
+  ErrorOf(
+      std::string_view("\xff\xfe"
+                       "A\0=\0",
+                       6));
 }
 
 TEST(DotenvTest, NoPrefixOfAFileCrashes) {
@@ -133,7 +156,8 @@ TEST(DotenvTest, NoPrefixOfAFileCrashes) {
 std::string RandomValue(std::mt19937_64& random) {
   static constexpr std::string_view kSpecial = "'\"\\$#= \t\n\rnrtA\x01\x7f\xc3\xff`";
   std::string value(random() % 24, '\0');
-  for (char& c : value) c = random() % 4 == 0 ? static_cast<char>(1 + random() % 255) : kSpecial[random() % kSpecial.size()];
+  for (char& c : value)
+    c = random() % 4 == 0 ? static_cast<char>(1 + random() % 255) : kSpecial[random() % kSpecial.size()];
   return value;
 }
 
@@ -158,7 +182,8 @@ TEST(DotenvTest, RandomBytesNeverCrash) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 5000; ++round) (void)ParseDotenv(".env", "A=" + RandomValue(random) + "\n" + RandomValue(random));
+  for (int round = 0; round < 5000; ++round)
+    (void)ParseDotenv(".env", "A=" + RandomValue(random) + "\n" + RandomValue(random));
 }
 
 TEST(DotenvTest, NulCannotBeWritten) {

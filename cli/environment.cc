@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::string_view kCleanNames[] = {"PATH", "HOME", "LANG", "TERM", "TZ", "USER"};
 // They change how programs start, not what they do.
-constexpr std::string_view kLoaderNames[] = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "BASH_ENV", "ENV", "NODE_OPTIONS",
-                                             "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT", "RUBYOPT", "GLIBC_TUNABLES"};
+constexpr std::string_view kLoaderNames[] = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT",      "GCONV_PATH", "BASH_ENV",
+                                             "ENV",        "NODE_OPTIONS",    "PYTHONSTARTUP", "PYTHONHOME", "PERL5OPT",
+                                             "RUBYOPT",    "GLIBC_TUNABLES"};
 // The kernel's: 32 pages, and three quarters of 8 MiB.
 constexpr size_t kMaxStringBytes = 128 * 1024;
 constexpr size_t kMaxTotalBytes = 6 * 1024 * 1024;
@@ -31,7 +32,8 @@ bool Contains(const Names& names, std::string_view name) {
 
 bool IsVariableName(std::string_view name) {
   const auto is_tail = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  return !name.empty() && !absl::ascii_isdigit(static_cast<unsigned char>(name[0])) && std::all_of(name.begin(), name.end(), is_tail);
+  return !name.empty() && !absl::ascii_isdigit(static_cast<unsigned char>(name[0])) &&
+         std::all_of(name.begin(), name.end(), is_tail);
 }
 
 bool IsPassedOn(std::string_view name, const EnvironmentOptions& options) {
@@ -40,12 +42,14 @@ bool IsPassedOn(std::string_view name, const EnvironmentOptions& options) {
 }
 
 absl::Status Refuse(std::string_view reason, const std::string& message, std::vector<std::string> names) {
-  return MakeError(absl::StatusCode::kFailedPrecondition, message, {.reason = std::string(reason), .blockers = std::move(names)});
+  return MakeError(absl::StatusCode::kFailedPrecondition, message,
+                   {.reason = std::string(reason), .blockers = std::move(names)});
 }
 
 }  // namespace
 
-absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentValue> values, std::span<const std::string> caller,
+absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentValue> values,
+                                                    std::span<const std::string> caller,
                                                     const EnvironmentOptions& options) {
   std::vector<std::string> invalid, with_nul;
   std::map<std::string_view, std::string_view> variables;
@@ -63,20 +67,25 @@ absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentV
       with_nul.emplace_back(name);
     } else {
       variables[name] = value;
-      if (Contains(kLoaderNames, name)) result.warnings.push_back(absl::StrCat("the deployment sets ", std::string(name), ", which changes how programs start"));
+      if (Contains(kLoaderNames, name))
+        result.warnings.push_back(
+            absl::StrCat("the deployment sets ", std::string(name), ", which changes how programs start"));
     }
   }
   if (!with_nul.empty()) {
-    return Refuse("INVALID_ENVIRONMENT_VALUE", "a value with a NUL byte cannot be in an environment", std::move(with_nul));
+    return Refuse("INVALID_ENVIRONMENT_VALUE", "a value with a NUL byte cannot be in an environment",
+                  std::move(with_nul));
   }
   if (!invalid.empty() && !options.skip_invalid_names) {
-    const std::string message =
-        absl::StrCat("no environment variable can be named ", absl::StrJoin(invalid, ", "),
-                     ": a name is letters, digits and _, and begins with no digit. Set the values under other keys and deploy again, or leave"
-                     " them out with --skip-invalid-names");
+    const std::string message = absl::StrCat("no environment variable can be named ", absl::StrJoin(invalid, ", "),
+                                             ": a name is letters, digits and _, and begins with no digit. Set the "
+                                             "values under other keys and deploy again, or leave"
+                                             " them out with --skip-invalid-names");
     return Refuse("INVALID_ENVIRONMENT_NAME", message, std::move(invalid));
   }
-  if (!invalid.empty()) result.warnings.push_back(absl::StrCat("left out, for no variable can be so named: ", absl::StrJoin(invalid, ", ")));
+  if (!invalid.empty())
+    result.warnings.push_back(
+        absl::StrCat("left out, for no variable can be so named: ", absl::StrJoin(invalid, ", ")));
   for (const auto& [name, value] : variables) {
     std::string& entry = result.entries.emplace_back();
     entry.reserve(name.size() + 1 + value.size());
@@ -87,10 +96,12 @@ absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentV
 
 ExecLimits CurrentExecLimits() {
   const long total = sysconf(_SC_ARG_MAX);
-  return {.total_bytes = total > 0 ? std::min(static_cast<size_t>(total), kMaxTotalBytes) : kMaxStringBytes, .string_bytes = kMaxStringBytes};
+  return {.total_bytes = total > 0 ? std::min(static_cast<size_t>(total), kMaxTotalBytes) : kMaxStringBytes,
+          .string_bytes = kMaxStringBytes};
 }
 
-absl::Status CheckExecLimits(std::span<const std::string> entries, std::span<const std::string> program, const ExecLimits& limits) {
+absl::Status CheckExecLimits(std::span<const std::string> entries, std::span<const std::string> program,
+                             const ExecLimits& limits) {
   size_t total = kReserveBytes;
   std::vector<std::string> too_long;
   for (const std::string& entry : entries) {
@@ -102,13 +113,16 @@ absl::Status CheckExecLimits(std::span<const std::string> entries, std::span<con
   for (const std::string& argument : program) total += argument.size() + 1 + sizeof(char*);
   if (!too_long.empty()) {
     return Refuse("ENVIRONMENT_TOO_LARGE",
-                  absl::StrCat("a variable with its name is at most ", limits.string_bytes, " bytes: ", absl::StrJoin(too_long, ", ")), too_long);
+                  absl::StrCat("a variable with its name is at most ", limits.string_bytes,
+                               " bytes: ", absl::StrJoin(too_long, ", ")),
+                  too_long);
   }
   if (total > limits.total_bytes) {
-    return Refuse("ENVIRONMENT_TOO_LARGE",
-                  absl::StrCat("environment and arguments take ", total, " bytes and the system grants ", limits.total_bytes,
-                               ". Use a smaller secret set or --clean-environment, or raise `ulimit -s`"),
-                  {});
+    return Refuse(
+        "ENVIRONMENT_TOO_LARGE",
+        absl::StrCat("environment and arguments take ", total, " bytes and the system grants ", limits.total_bytes,
+                     ". Use a smaller secret set or --clean-environment, or raise `ulimit -s`"),
+        {});
   }
   return absl::OkStatus();
 }

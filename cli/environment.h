@@ -28,13 +28,14 @@ struct EnvironmentOptions {
 struct ProgramEnvironment {
   // `NAME=VALUE`, each name once: the caller's without KEYFERRY_*, then the values, which win.
   std::vector<std::string> entries;
-  // Name names, never values.
+  // With names, never values.
   std::vector<std::string> warnings;
 };
 
-// FailedPrecondition, INVALID_ENVIRONMENT_NAME, listing every name that does not match [A-Za-z_][A-Za-z0-9_]*, or every value
-// that holds a NUL byte.
-absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentValue> values, std::span<const std::string> caller,
+// FailedPrecondition, INVALID_ENVIRONMENT_NAME, listing every name that does not match [A-Za-z_][A-Za-z0-9_]*, or every
+// value that holds a NUL byte.
+absl::StatusOr<ProgramEnvironment> BuildEnvironment(std::span<const EnvironmentValue> values,
+                                                    std::span<const std::string> caller,
                                                     const EnvironmentOptions& options);
 
 struct ExecLimits {
@@ -47,7 +48,8 @@ struct ExecLimits {
 ExecLimits CurrentExecLimits();
 
 // FailedPrecondition, ENVIRONMENT_TOO_LARGE, with the sizes: what execve would refuse with E2BIG.
-absl::Status CheckExecLimits(std::span<const std::string> entries, std::span<const std::string> program, const ExecLimits& limits);
+absl::Status CheckExecLimits(std::span<const std::string> entries, std::span<const std::string> program,
+                             const ExecLimits& limits);
 
 }  // namespace keyferry
 

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-std::vector<std::string> Build(const std::vector<EnvironmentValue>& values, const std::vector<std::string>& caller, EnvironmentOptions options = {}) {
+std::vector<std::string> Build(const std::vector<EnvironmentValue>& values, const std::vector<std::string>& caller,
+                               EnvironmentOptions options = {}) {
   const auto built = BuildEnvironment(values, caller, options);
   EXPECT_THAT(built, IsOk());
   return built.ok() ? built->entries : std::vector<std::string>();
@@ -25,7 +26,8 @@ TEST(EnvironmentTest, ValuesJoinTheCallersEnvironmentAndWin) {
 }
 
 TEST(EnvironmentTest, OurOwnSettingsAreNotPassedOn) {
-  EXPECT_THAT(Build({}, {"KEYFERRY_API_KEY=k", "KEYFERRY_ORG=o", "KEYFERRYX=1", "X=2"}), ElementsAre("KEYFERRYX=1", "X=2"));
+  EXPECT_THAT(Build({}, {"KEYFERRY_API_KEY=k", "KEYFERRY_ORG=o", "KEYFERRYX=1", "X=2"}),
+              ElementsAre("KEYFERRYX=1", "X=2"));
 }
 
 TEST(EnvironmentTest, ADeployedValueMayHaveTheNameOfASetting) {
@@ -33,18 +35,22 @@ TEST(EnvironmentTest, ADeployedValueMayHaveTheNameOfASetting) {
 }
 
 TEST(EnvironmentTest, ACleanEnvironmentKeepsSixNames) {
-  EXPECT_THAT(Build({{"A", "1"}}, {"PATH=p", "HOME=h", "LANG=l", "TERM=t", "TZ=z", "USER=u", "SHELL=s", "LC_ALL=c"}, {.clean = true}),
+  EXPECT_THAT(Build({{"A", "1"}}, {"PATH=p", "HOME=h", "LANG=l", "TERM=t", "TZ=z", "USER=u", "SHELL=s", "LC_ALL=c"},
+                    {.clean = true}),
               ElementsAre("A=1", "HOME=h", "LANG=l", "PATH=p", "TERM=t", "TZ=z", "USER=u"));
 }
 
 TEST(EnvironmentTest, EveryNameThatCannotBeAVariableIsListed) {
-  const auto built = BuildEnvironment(std::vector<EnvironmentValue>{{"MY-KEY", "hunter2"}, {"OK_1", "x"}, {"9LIVES", "y"}, {"-", "z"}}, {}, {});
+  const auto built = BuildEnvironment(
+      std::vector<EnvironmentValue>{{"MY-KEY", "hunter2"}, {"OK_1", "x"}, {"9LIVES", "y"}, {"-", "z"}}, {}, {});
   EXPECT_THAT(built, FailsWith(absl::StatusCode::kFailedPrecondition, "INVALID_ENVIRONMENT_NAME"));
-  EXPECT_THAT(std::string(built.status().message()), AllOf(HasSubstr("MY-KEY, 9LIVES, -"), HasSubstr("--skip-invalid-names"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(std::string(built.status().message()),
+              AllOf(HasSubstr("MY-KEY, 9LIVES, -"), HasSubstr("--skip-invalid-names"), Not(HasSubstr("hunter2"))));
 }
 
 TEST(EnvironmentTest, SuchNamesCanBeLeftOutWithAWarning) {
-  const auto built = BuildEnvironment(std::vector<EnvironmentValue>{{"MY-KEY", "x"}, {"_ok", "1"}}, {}, {.skip_invalid_names = true});
+  const auto built =
+      BuildEnvironment(std::vector<EnvironmentValue>{{"MY-KEY", "x"}, {"_ok", "1"}}, {}, {.skip_invalid_names = true});
   ASSERT_THAT(built, IsOk());
   EXPECT_THAT(built->entries, ElementsAre("_ok=1"));
   EXPECT_THAT(built->warnings, ElementsAre(HasSubstr("MY-KEY")));
@@ -60,7 +66,9 @@ TEST(EnvironmentTest, NamesThatChangeHowProgramsStartAreWarnedAbout) {
   ASSERT_THAT(built, IsOk());
   EXPECT_THAT(built->entries, ElementsAre("LD_PRELOAD=/x.so"));
   EXPECT_THAT(built->warnings, ElementsAre(HasSubstr("LD_PRELOAD")));
-  EXPECT_THAT(BuildEnvironment(std::vector<EnvironmentValue>{{"A", "1"}}, std::vector<std::string>{"LD_PRELOAD=/y"}, {})->warnings, IsEmpty());
+  EXPECT_THAT(BuildEnvironment(std::vector<EnvironmentValue>{{"A", "1"}}, std::vector<std::string>{"LD_PRELOAD=/y"}, {})
+                  ->warnings,
+              IsEmpty());
 }
 
 TEST(EnvironmentTest, OneVariableFitsUpToTheLimitAndNotOneMore) {

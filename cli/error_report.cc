@@ -12,7 +12,7 @@ namespace keyferry {
 namespace {
 
 std::string SetNameIn(const ErrorDetails& details) {
-  for (const char* name : {"secret_set", "resource"}) {
+  for (const char* name : {"secretSet", "resource"}) {
     if (const auto found = details.metadata.find(name); found != details.metadata.end()) return found->second;
   }
   return "NAME";
@@ -22,8 +22,10 @@ std::string NextStep(const ErrorDetails& details) {
   if (details.reason == "SECRET_SET_PENDING") {
     return absl::StrCat("wait for it with `keyferry secrets wait ", SetNameIn(details), "`, or deploy with --wait");
   }
-  if (details.reason == "SECRET_SET_FAILED") return absl::StrCat("write it again with `keyferry secrets set ", SetNameIn(details), " …`");
-  if (details.reason == "SECRET_SET_IN_USE") return "--force deletes it anyway; the deployments keep the values they were deployed with";
+  if (details.reason == "SECRET_SET_FAILED")
+    return absl::StrCat("write it again with `keyferry secrets set ", SetNameIn(details), " …`");
+  if (details.reason == "SECRET_SET_IN_USE")
+    return "--force deletes it anyway; the deployments keep the values they were deployed with";
   if (details.reason == "ETAG_MISMATCH") return "read the set again and look at what changed before you write";
   if (details.reason == kUsageReason) return "see `keyferry --help`";
   return "";
@@ -36,13 +38,13 @@ void AppendLine(std::string& report, std::string_view name, std::string_view tex
 }  // namespace
 
 int ExitCodeFor(const absl::Status& status) {
-  static const auto& by_reason = *new std::map<std::string, int, std::less<>>{
-      {kUsageReason, kExitUsage},
-      {"SECRET_SET_PENDING", kExitNotReady},
-      {"SECRET_SET_FAILED", kExitNotReady},
-      {"DEPLOYMENT_FAILED", kExitNotReady},
-      {kProgramNotFoundReason, kExitProgramNotFound},
-      {kProgramNotExecutableReason, kExitProgramNotExecutable}};
+  static const auto& by_reason =
+      *new std::map<std::string, int, std::less<>>{{kUsageReason, kExitUsage},
+                                                   {"SECRET_SET_PENDING", kExitNotReady},
+                                                   {"SECRET_SET_FAILED", kExitNotReady},
+                                                   {"DEPLOYMENT_FAILED", kExitNotReady},
+                                                   {kProgramNotFoundReason, kExitProgramNotFound},
+                                                   {kProgramNotExecutableReason, kExitProgramNotExecutable}};
   if (status.ok()) return kExitOk;
   if (const auto found = by_reason.find(ReasonOf(status)); found != by_reason.end()) return found->second;
   switch (status.code()) {
@@ -64,14 +66,16 @@ std::string ErrorReport(const absl::Status& status) {
   const ErrorDetails details = DetailsOf(status).value_or(ErrorDetails{});
   std::string report = absl::StrCat("error: ", Printable(std::string(status.message())), "\n");
   if (details.violations.size() > 1) {
-    for (const FieldViolation& violation : details.violations) AppendLine(report, violation.field, violation.description);
+    for (const FieldViolation& violation : details.violations)
+      AppendLine(report, violation.field, violation.description);
   }
   for (const std::string& blocker : details.blockers) AppendLine(report, "in the way", blocker);
   if (details.retry_after) AppendLine(report, "retry after", absl::FormatDuration(*details.retry_after));
   AppendLine(report, "what to do", NextStep(details));
   if (details.reason != kUsageReason) AppendLine(report, "reason", details.reason);
-  for (const char* name : {"etag", "request_id"}) {
-    if (const auto found = details.metadata.find(name); found != details.metadata.end()) AppendLine(report, name, found->second);
+  for (const char* name : {"etag", "requestId"}) {
+    if (const auto found = details.metadata.find(name); found != details.metadata.end())
+      AppendLine(report, name, found->second);
   }
   return report;
 }

@@ -17,9 +17,10 @@ enum class FilePrivacy {
   kOwnerOnly,
 };
 
-// USAGE errors that name the file: there is none, it cannot be read, is a directory, is longer than `limit_bytes`, or is not as private
-// as asked.
-absl::StatusOr<SecretBytes> ReadSecretFile(const std::string& path, size_t limit_bytes, FilePrivacy privacy = FilePrivacy::kAny);
+// USAGE errors that name the file: there is none, it cannot be read, is a directory, is longer than `limit_bytes`, or
+// is not as private as asked.
+absl::StatusOr<SecretBytes> ReadSecretFile(const std::string& path, size_t limit_bytes,
+                                           FilePrivacy privacy = FilePrivacy::kAny);
 // nullopt when there is none.
 absl::StatusOr<std::optional<SecretBytes>> ReadSecretFileIfPresent(const std::string& path, size_t limit_bytes);
 

@@ -19,7 +19,8 @@ bool LooksLikeOption(std::string_view argument) { return argument.size() > 1 && 
 
 class Walk {
  public:
-  Walk(std::span<const std::string_view> arguments, const OptionLookup& lookup) : arguments_(arguments), lookup_(lookup) {}
+  Walk(std::span<const std::string_view> arguments, const OptionLookup& lookup)
+      : arguments_(arguments), lookup_(lookup) {}
 
   absl::StatusOr<KeyValueArguments> Run() {
     for (; next_ < arguments_.size(); ++next_) {
@@ -44,12 +45,15 @@ class Walk {
   absl::Status TakeOption(std::string_view argument) {
     const OptionForm form = lookup_(argument);
     if (form == OptionForm::kUnknown) {
-      return UsageError(absl::StrCat(Here(), " begins with '-' and is no option of this command. A value that begins with '-' follows its"
-                                             " key (KEY VALUE or KEY=VALUE); a key that does needs `--` before it"));
+      return UsageError(
+          absl::StrCat(Here(),
+                       " begins with '-' and is no option of this command. A value that begins with '-' follows its"
+                       " key (KEY VALUE or KEY=VALUE); a key that does needs `--` before it"));
     }
     taken_.others.emplace_back(argument);
     if (form == OptionForm::kComplete) return absl::OkStatus();
-    if (++next_ == arguments_.size()) return UsageError(absl::StrCat("the last option, ", std::string(argument), ", needs a value"));
+    if (++next_ == arguments_.size())
+      return UsageError(absl::StrCat("the last option, ", std::string(argument), ", needs a value"));
     taken_.others.emplace_back(arguments_[next_]);
     return absl::OkStatus();
   }
@@ -57,13 +61,14 @@ class Walk {
   absl::Status TakePair(std::string_view argument) {
     const size_t equals = argument.find('=');
     const std::string_view key = argument.substr(0, equals);
-    const std::string where =
-        equals == std::string_view::npos ? Here() : absl::StrCat(Here(), ", before its '='");
+    const std::string where = equals == std::string_view::npos ? Here() : absl::StrCat(Here(), ", before its '='");
     RETURN_IF_ERROR(CheckKey(where, key));
     if (equals != std::string_view::npos) return Add(key, argument.substr(equals + 1), equals + 1);
     if (next_ + 1 == arguments_.size()) {
-      return UsageError(absl::StrCat(Here(), " is at a key's place and no value follows it. Write KEY VALUE or KEY=VALUE, and quote a value"
-                                             " that holds spaces"));
+      return UsageError(
+          absl::StrCat(Here(),
+                       " is at a key's place and no value follows it. Write KEY VALUE or KEY=VALUE, and quote a value"
+                       " that holds spaces"));
     }
     const std::string_view value = arguments_[++next_];
     if (LooksLikeOption(value) && lookup_(value) != OptionForm::kUnknown) taken_.option_like.emplace_back(key);
@@ -101,7 +106,8 @@ absl::Status CheckKey(const std::string& where, std::string_view key) {
   return UsageError(absl::StrCat(where, ": character ", bad - key.begin() + 1, " cannot be in a key; ", rule));
 }
 
-absl::StatusOr<KeyValueArguments> TakeKeyValues(std::span<const std::string_view> arguments, const OptionLookup& lookup) {
+absl::StatusOr<KeyValueArguments> TakeKeyValues(std::span<const std::string_view> arguments,
+                                                const OptionLookup& lookup) {
   return Walk(arguments, lookup).Run();
 }
 

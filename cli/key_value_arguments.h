@@ -1,11 +1,11 @@
 // The arguments of `secrets set`: which are options, which the set's name, which keys and values.
 //
-// After the name, an argument at a key's place is KEY=VALUE when it holds `=` (split at the first), else it is a key and the next
-// argument is its value, verbatim, whatever it looks like. An argument that begins with `-` is an option only at the place of
-// the name or of a key, and only before the first `--` found there.
+// After the name, an argument at a key's place is KEY=VALUE when it holds `=` (split at the first), else it is a key
+// and the next argument is its value, verbatim, whatever it looks like. An argument that begins with `-` is an option
+// only at the place of the name or of a key, and only before the first `--` found there.
 //
-// Invariants: (1) a value is taken byte for byte; (2) no error holds the text of an argument, for it may be a value out of place:
-// errors count arguments instead, from 1; a duplicate names its key.
+// Invariants: (1) a value is taken byte for byte; (2) no error holds the text of an argument, for it may be a value out
+// of place: errors count arguments instead, from 1; a duplicate names its key.
 #ifndef KEYFERRY_CLI_KEY_VALUE_ARGUMENTS_H_
 #define KEYFERRY_CLI_KEY_VALUE_ARGUMENTS_H_
 
@@ -53,9 +53,10 @@ struct KeyValueArguments {
   std::vector<std::string> option_like;
 };
 
-// `arguments`: what follows the word `set`. USAGE errors: a key without a value, an argument that is no key, a key given twice,
-// an unknown option.
-absl::StatusOr<KeyValueArguments> TakeKeyValues(std::span<const std::string_view> arguments, const OptionLookup& lookup);
+// `arguments`: what follows the word `set`. USAGE errors: a key without a value, an argument that is no key, a key
+// given twice, an unknown option.
+absl::StatusOr<KeyValueArguments> TakeKeyValues(std::span<const std::string_view> arguments,
+                                                const OptionLookup& lookup);
 
 // OK, or a USAGE error that tells what is wrong with a key without showing it; `where` begins the message.
 absl::Status CheckKey(const std::string& where, std::string_view key);

@@ -22,7 +22,9 @@ OptionForm LookUp(std::string_view argument) {
   return OptionForm::kUnknown;
 }
 
-absl::StatusOr<KeyValueArguments> Take(const std::vector<std::string_view>& arguments) { return TakeKeyValues(arguments, LookUp); }
+absl::StatusOr<KeyValueArguments> Take(const std::vector<std::string_view>& arguments) {
+  return TakeKeyValues(arguments, LookUp);
+}
 
 Pairs PairsOf(const std::vector<std::string_view>& arguments) {
   const auto taken = Take(arguments);
@@ -45,11 +47,13 @@ TEST(KeyValueArgumentsTest, KeysAndValuesMayAlternate) {
 }
 
 TEST(KeyValueArgumentsTest, KeysAndValuesMayBeJoined) {
-  EXPECT_THAT(PairsOf({"my-secrets", "KEY1=simple", "KEY2=value"}), ElementsAre(Pair("KEY1", "simple"), Pair("KEY2", "value")));
+  EXPECT_THAT(PairsOf({"my-secrets", "KEY1=simple", "KEY2=value"}),
+              ElementsAre(Pair("KEY1", "simple"), Pair("KEY2", "value")));
 }
 
 TEST(KeyValueArgumentsTest, TheTwoFormsMayBeMixed) {
-  EXPECT_THAT(PairsOf({"my-secrets", "A", "1", "B=2", "C", "3"}), ElementsAre(Pair("A", "1"), Pair("B", "2"), Pair("C", "3")));
+  EXPECT_THAT(PairsOf({"my-secrets", "A", "1", "B=2", "C", "3"}),
+              ElementsAre(Pair("A", "1"), Pair("B", "2"), Pair("C", "3")));
 }
 
 TEST(KeyValueArgumentsTest, AJoinedPairSplitsAtTheFirstEqualsSign) {
@@ -58,8 +62,9 @@ TEST(KeyValueArgumentsTest, AJoinedPairSplitsAtTheFirstEqualsSign) {
 }
 
 TEST(KeyValueArgumentsTest, ValuesAreVerbatim) {
-  for (const std::string value : {"value with spaces", "value with \"quotes\"", "value with \\backslashes", " lead and trail ", "line\nline\n",
-                                  "tab\t", "ünïcödé 🔑", "[a,b]", "{x}", "$HOME `id`", "%s", "'", "\xff\xfe", "*"}) {
+  for (const std::string value :
+       {"value with spaces", "value with \"quotes\"", "value with \\backslashes", " lead and trail ", "line\nline\n",
+        "tab\t", "ünïcödé 🔑", "[a,b]", "{x}", "$HOME `id`", "%s", "'", "\xff\xfe", "*"}) {
     EXPECT_THAT(PairsOf({"s-1", "K=" + value}), ElementsAre(Pair("K", value)));
     EXPECT_THAT(PairsOf({"s-1", "K", value}), ElementsAre(Pair("K", value)));
   }
@@ -72,7 +77,8 @@ TEST(KeyValueArgumentsTest, AValueAfterItsKeyMayLookLikeAnything) {
 }
 
 TEST(KeyValueArgumentsTest, AJoinedValueMayBeEmptyOrBeginWithADash) {
-  EXPECT_THAT(PairsOf({"s-1", "K=", "L=-x", "M=--wait"}), ElementsAre(Pair("K", ""), Pair("L", "-x"), Pair("M", "--wait")));
+  EXPECT_THAT(PairsOf({"s-1", "K=", "L=-x", "M=--wait"}),
+              ElementsAre(Pair("K", ""), Pair("L", "-x"), Pair("M", "--wait")));
 }
 
 TEST(KeyValueArgumentsTest, OptionsStandAnywhereButAtAValuesPlace) {
@@ -144,7 +150,9 @@ TEST(KeyValueArgumentsTest, AnUnknownOptionIsRefusedWithoutShowingIt) {
   EXPECT_THAT(error, Not(HasSubstr("hunter2")));
 }
 
-TEST(KeyValueArgumentsTest, AnOptionAtTheEndNeedsItsValue) { EXPECT_THAT(ErrorOf({"s-1", "A=1", "--region"}), HasSubstr("--region")); }
+TEST(KeyValueArgumentsTest, AnOptionAtTheEndNeedsItsValue) {
+  EXPECT_THAT(ErrorOf({"s-1", "A=1", "--region"}), HasSubstr("--region"));
+}
 
 }  // namespace
 }  // namespace keyferry

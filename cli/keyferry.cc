@@ -14,7 +14,8 @@ namespace {
 EnvironmentLookup LookupIn(const std::vector<std::string>& environment) {
   return [&environment](const std::string& name) -> std::optional<std::string> {
     for (const std::string& entry : environment) {
-      if (entry.size() > name.size() && entry[name.size()] == '=' && entry.compare(0, name.size(), name) == 0) return entry.substr(name.size() + 1);
+      if (entry.size() > name.size() && entry[name.size()] == '=' && entry.compare(0, name.size(), name) == 0)
+        return entry.substr(name.size() + 1);
     }
     return std::nullopt;
   };

@@ -17,7 +17,8 @@ absl::Status ListOrganizations(Session& session) {
   Table table{.header = {"NAME", "DISPLAY NAME", "CREATED"}};
   nlohmann::ordered_json organizations = nlohmann::ordered_json::array();
   do {
-    ASSIGN_OR_RETURN(const auto page, session.Call<v1::ListOrganizationsResponse>("Organizations/ListOrganizations", request));
+    ASSIGN_OR_RETURN(const auto page,
+                     session.Call<v1::ListOrganizationsResponse>("Organizations/ListOrganizations", request));
     for (const v1::Organization& organization : page.organizations()) {
       table.rows.push_back({organization.name(), organization.display_name(), TimeText(organization.create_time())});
       organizations.push_back(ToDocument(organization));
@@ -34,16 +35,18 @@ absl::Status CreateOrganization(Session& session) {
   v1::CreateOrganizationRequest request;
   request.set_name(session.line().name);
   request.set_display_name(session.line().display_name);
-  ASSIGN_OR_RETURN(const auto organization, session.Call<v1::Organization>("Organizations/CreateOrganization", request));
+  ASSIGN_OR_RETURN(const auto organization,
+                   session.Call<v1::Organization>("Organizations/CreateOrganization", request));
   session.Print(ToDocument(organization), absl::StrCat("created: organization ", organization.name(), "\n"));
   return absl::OkStatus();
 }
 
 absl::Status PrintProperties(Session& session, const absl::StatusOr<v1::Properties>& properties) {
   RETURN_IF_ERROR(properties.status());
-  session.Print(ToDocument(*properties), RenderFields({{"default region", properties->default_region()},
-                                                       {"available regions", absl::StrJoin(properties->available_regions(), " ")}},
-                                                      false));
+  session.Print(ToDocument(*properties),
+                RenderFields({{"default region", properties->default_region()},
+                              {"available regions", absl::StrJoin(properties->available_regions(), " ")}},
+                             false));
   return absl::OkStatus();
 }
 
@@ -67,7 +70,8 @@ absl::Status ListKeys(Session& session) {
   Table table{.header = {"ID", "NAME", "ROLE", "AUTHOR", "CREATED", "REVOKED"}};
   nlohmann::ordered_json keys = nlohmann::ordered_json::array();
   for (const v1::ApiKey& key : response.api_keys()) {
-    table.rows.push_back({key.id(), key.display_name(), RoleWord(key.role()), key.author(), TimeText(key.create_time()), TimeText(key.revoke_time())});
+    table.rows.push_back({key.id(), key.display_name(), RoleWord(key.role()), key.author(), TimeText(key.create_time()),
+                          TimeText(key.revoke_time())});
     keys.push_back(ToDocument(key));
   }
   nlohmann::ordered_json document;

@@ -14,7 +14,8 @@ using Json = nlohmann::ordered_json;
 
 // Columns that a terminal gives the text: one for each code point, near enough.
 size_t Width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string_view ColourOf(std::string_view word) {
@@ -81,7 +82,8 @@ std::string RenderTable(const Table& table, bool colour) {
   }
   std::vector<size_t> widths(table.header.size());
   for (const auto& line : lines) {
-    for (size_t column = 0; column < line.size(); ++column) widths[column] = std::max(widths[column], Width(line[column]));
+    for (size_t column = 0; column < line.size(); ++column)
+      widths[column] = std::max(widths[column], Width(line[column]));
   }
   std::string text;
   for (const auto& line : lines) text += RenderRow(line, widths, colour);
@@ -96,7 +98,9 @@ std::string RenderFields(const std::vector<std::pair<std::string, std::string>>&
   return text;
 }
 
-std::string RenderJson(const Json& document) { return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string RenderJson(const Json& document) {
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 std::string RenderYaml(const Json& document) {
   YAML::Emitter out;

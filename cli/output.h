@@ -2,11 +2,10 @@
 #ifndef KEYFERRY_CLI_OUTPUT_H_
 #define KEYFERRY_CLI_OUTPUT_H_
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 namespace keyferry {
 
@@ -17,8 +16,8 @@ struct Table {
   std::vector<std::vector<std::string>> rows;
 };
 
-// Columns as wide as their widest cell, two spaces between, no trailing blanks. With `colour` the words pending, ready and
-// failed are yellow, green and red.
+// Columns as wide as their widest cell, two spaces between, no trailing blanks. With `colour` the words pending, ready
+// and failed are yellow, green and red.
 std::string RenderTable(const Table& table, bool colour);
 // Two columns, `name:` and the value.
 std::string RenderFields(const std::vector<std::pair<std::string, std::string>>& fields, bool colour);

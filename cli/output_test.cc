@@ -14,10 +14,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 TEST(OutputTest, ColumnsAreAsWideAsTheirWidestCell) {
-  EXPECT_EQ(RenderTable({{"NAME", "STATUS"}, {{"a-long-name", "ready"}, {"b", ""}}}, false), "NAME         STATUS\na-long-name  ready\nb\n");
+  EXPECT_EQ(RenderTable({{"NAME", "STATUS"}, {{"a-long-name", "ready"}, {"b", ""}}}, false),
+            "NAME         STATUS\na-long-name  ready\nb\n");
 }
 
-TEST(OutputTest, WidthCountsCodePoints) { EXPECT_EQ(RenderTable({{"A", "B"}, {{"üü", "x"}}}, false), "A   B\nüü  x\n"); }
+TEST(OutputTest, WidthCountsCodePoints) {
+  EXPECT_EQ(RenderTable({{"A", "B"}, {{"üü", "x"}}}, false), "A   B\nüü  x\n");
+}
 
 TEST(OutputTest, StatusWordsAreColouredOnlyWhenAsked) {
   EXPECT_EQ(RenderTable({{"S"}, {{"failed"}}}, true), "S\n\033[31mfailed\033[0m\n");
@@ -29,13 +32,17 @@ TEST(OutputTest, TextFromElsewhereCannotDriveTheTerminal) {
   EXPECT_EQ(RenderFields({{"a", "b\x07"}}, false), "a:  b\\x07\n");
 }
 
-TEST(OutputTest, JsonKeepsTheOrderOfFields) { EXPECT_EQ(RenderJson(Json{{"b", 1}, {"a", "ü"}}), "{\n  \"b\": 1,\n  \"a\": \"ü\"\n}\n"); }
+TEST(OutputTest, JsonKeepsTheOrderOfFields) {
+  EXPECT_EQ(RenderJson(Json{{"b", 1}, {"a", "ü"}}), "{\n  \"b\": 1,\n  \"a\": \"ü\"\n}\n");
+}
 
 TEST(OutputTest, JsonReplacesWhatIsNotUtf8) { EXPECT_EQ(RenderJson(Json("\xff")), "\"\xEF\xBF\xBD\"\n"); }
 
 TEST(OutputTest, YamlQuotesStringsAlone) {
-  const Json document = {{"name", "no"}, {"count", 3}, {"on", true}, {"keys", {"1e3", "a: b"}}, {"none", Json::array()}, {"in", {{"x", "y\n"}}}};
-  EXPECT_EQ(RenderYaml(document), "name: \"no\"\ncount: 3\non: true\nkeys:\n  - \"1e3\"\n  - \"a: b\"\nnone: []\nin:\n  x: \"y\\n\"\n");
+  const Json document = {{"name", "no"},          {"count", 3},          {"on", true}, {"keys", {"1e3", "a: b"}},
+                         {"none", Json::array()}, {"in", {{"x", "y\n"}}}};
+  EXPECT_EQ(RenderYaml(document),
+            "name: \"no\"\ncount: 3\non: true\nkeys:\n  - \"1e3\"\n  - \"a: b\"\nnone: []\nin:\n  x: \"y\\n\"\n");
 }
 
 struct ExitCase {
@@ -71,23 +78,28 @@ TEST(ErrorReportTest, ExitCodesFollowReasonThenCode) {
                             {absl::StatusCode::kFailedPrecondition, "PROGRAM_NOT_EXECUTABLE", 126}};
   EXPECT_EQ(ExitCodeFor(absl::OkStatus()), 0);
   for (const ExitCase& each : cases) {
-    const absl::Status status = *each.reason == '\0' ? absl::Status(each.code, "m") : MakeError(each.code, "m", {.reason = each.reason});
+    const absl::Status status =
+        *each.reason == '\0' ? absl::Status(each.code, "m") : MakeError(each.code, "m", {.reason = each.reason});
     EXPECT_EQ(ExitCodeFor(status), each.exit_code) << status;
   }
 }
 
 TEST(ErrorReportTest, SaysWhatIsWrongAndWhatToDo) {
-  const absl::Status status = MakeError(absl::StatusCode::kAborted, "secret set a-b is being provisioned",
-                                        {.reason = "SECRET_SET_PENDING", .metadata = {{"secret_set", "a-b"}}, .retry_after = absl::Seconds(2)});
+  const absl::Status status =
+      MakeError(absl::StatusCode::kAborted, "secret set a-b is being provisioned",
+                {.reason = "SECRET_SET_PENDING", .metadata = {{"secretSet", "a-b"}}, .retry_after = absl::Seconds(2)});
   EXPECT_EQ(ErrorReport(status),
             "error: secret set a-b is being provisioned\n  retry after: 2s\n"
-            "  what to do: wait for it with `keyferry secrets wait a-b`, or deploy with --wait\n  reason: SECRET_SET_PENDING\n");
+            "  what to do: wait for it with `keyferry secrets wait a-b`, or deploy with --wait\n  reason: "
+            "SECRET_SET_PENDING\n");
 }
 
 TEST(ErrorReportTest, ListsEveryViolationAndBlocker) {
-  EXPECT_EQ(ErrorReport(InvalidFields("INVALID_KEY", {{"a", "x"}, {"b", "y"}})), "error: a: x; b: y\n  a: x\n  b: y\n  reason: INVALID_KEY\n");
-  EXPECT_EQ(ErrorReport(MakeError(absl::StatusCode::kAborted, "in use", {.reason = "R", .metadata = {{"request_id", "q"}}, .blockers = {"d1", "d2"}})),
-            "error: in use\n  in the way: d1\n  in the way: d2\n  reason: R\n  request_id: q\n");
+  EXPECT_EQ(ErrorReport(InvalidFields("INVALID_KEY", {{"a", "x"}, {"b", "y"}})),
+            "error: a: x; b: y\n  a: x\n  b: y\n  reason: INVALID_KEY\n");
+  EXPECT_EQ(ErrorReport(MakeError(absl::StatusCode::kAborted, "in use",
+                                  {.reason = "R", .metadata = {{"requestId", "q"}}, .blockers = {"d1", "d2"}})),
+            "error: in use\n  in the way: d1\n  in the way: d2\n  reason: R\n  requestId: q\n");
 }
 
 TEST(ErrorReportTest, CannotDriveTheTerminal) {

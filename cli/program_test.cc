@@ -45,22 +45,25 @@ class ProgramTest : public testing::Test {
     setenv("HOME", directory_.path().c_str(), 1);
     const std::string bin = std::filesystem::path(KEYFERRY_PROGRAM).parent_path();
     if (const std::string path = getenv("PATH"); path.rfind(bin, 0) != 0) setenv("PATH", (bin + ":" + path).c_str(), 1);
-    api_.On<v1::SetSecretsRequest, v1::SetSecretsResponse>("SecretSets/SetSecrets", [this](const auto& request, auto& response) {
-      written_.clear();
-      for (const v1::SecretEntry& entry : request.entries()) written_[entry.key()] = entry.value();
-      region_ = request.region();
-      response.mutable_secret_set()->set_name(request.secret_set());
-      return absl::OkStatus();
-    });
-    api_.On<v1::GetEnvironmentRequest, v1::Environment>("Environments/GetEnvironment", [this](const auto& request, auto& response) {
-      if (request.agent() != "agent" || request.organization() != "acme") return NotFound("DEPLOYMENT_NOT_FOUND", "no such deployment", "x");
-      for (const auto& [name, value] : environment_) {
-        auto& variable = *response.add_variables();
-        variable.set_name(name);
-        variable.set_value(value);
-      }
-      return absl::OkStatus();
-    });
+    api_.On<v1::SetSecretsRequest, v1::SetSecretsResponse>(
+        "SecretSets/SetSecrets", [this](const auto& request, auto& response) {
+          written_.clear();
+          for (const v1::SecretEntry& entry : request.entries()) written_[entry.key()] = entry.value();
+          region_ = request.region();
+          response.mutable_secret_set()->set_name(request.secret_set());
+          return absl::OkStatus();
+        });
+    api_.On<v1::GetEnvironmentRequest, v1::Environment>(
+        "Environments/GetEnvironment", [this](const auto& request, auto& response) {
+          if (request.agent() != "agent" || request.organization() != "acme")
+            return NotFound("DEPLOYMENT_NOT_FOUND", "no such deployment", "x");
+          for (const auto& [name, value] : environment_) {
+            auto& variable = *response.add_variables();
+            variable.set_name(name);
+            variable.set_value(value);
+          }
+          return absl::OkStatus();
+        });
   }
 
   Outcome Shell(const std::string& script) {
@@ -90,22 +93,28 @@ class ProgramTest : public testing::Test {
 TEST_F(ProgramTest, EveryFormOfTheGuideSetsWhatItSays) {
   EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME secret-value SECRET_NAME_2 secret-value-2"),
             (Entries{{"SECRET_NAME", "secret-value"}, {"SECRET_NAME_2", "secret-value-2"}}));
-  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME_3 secret-value-3"), (Entries{{"SECRET_NAME_3", "secret-value-3"}}));
-  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets KEY1=simple KEY2=value"), (Entries{{"KEY1", "simple"}, {"KEY2", "value"}}));
-  for (const char* line : {R"(keyferry secrets set my-secrets KEY1="value with spaces")", R"(keyferry secrets set my-secrets "KEY1=value with spaces")"}) {
+  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME_3 secret-value-3"),
+            (Entries{{"SECRET_NAME_3", "secret-value-3"}}));
+  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets KEY1=simple KEY2=value"),
+            (Entries{{"KEY1", "simple"}, {"KEY2", "value"}}));
+  for (const char* line : {R"(keyferry secrets set my-secrets KEY1="value with spaces")",
+                           R"(keyferry secrets set my-secrets "KEY1=value with spaces")"}) {
     EXPECT_EQ(WrittenBy(line), (Entries{{"KEY1", "value with spaces"}}));
   }
-  EXPECT_EQ(WrittenBy(R"(keyferry secrets set my-secrets KEY1="value=with=equals")"), (Entries{{"KEY1", "value=with=equals"}}));
-  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets KEY1==value=with=equals"), (Entries{{"KEY1", "=value=with=equals"}}));
-  for (const char* line :
-       {R"(keyferry secrets set my-secrets KEY1="value with \"quotes\"")", R"(keyferry secrets set my-secrets 'KEY1=value with "quotes"')"}) {
+  EXPECT_EQ(WrittenBy(R"(keyferry secrets set my-secrets KEY1="value=with=equals")"),
+            (Entries{{"KEY1", "value=with=equals"}}));
+  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets KEY1==value=with=equals"),
+            (Entries{{"KEY1", "=value=with=equals"}}));
+  for (const char* line : {R"(keyferry secrets set my-secrets KEY1="value with \"quotes\"")",
+                           R"(keyferry secrets set my-secrets 'KEY1=value with "quotes"')"}) {
     EXPECT_EQ(WrittenBy(line), (Entries{{"KEY1", "value with \"quotes\""}}));
   }
-  for (const char* line :
-       {R"(keyferry secrets set my-secrets 'KEY1=value with \backslashes')", R"(keyferry secrets set my-secrets "KEY1=value with \\backslashes")"}) {
+  for (const char* line : {R"(keyferry secrets set my-secrets 'KEY1=value with \backslashes')",
+                           R"(keyferry secrets set my-secrets "KEY1=value with \\backslashes")"}) {
     EXPECT_EQ(WrittenBy(line), (Entries{{"KEY1", "value with \\backslashes"}}));
   }
-  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME secret-value --region us-east"), (Entries{{"SECRET_NAME", "secret-value"}}));
+  EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME secret-value --region us-east"),
+            (Entries{{"SECRET_NAME", "secret-value"}}));
   EXPECT_EQ(region_, "us-east");
 }
 
@@ -128,7 +137,8 @@ TEST_F(ProgramTest, RunGivesTheCommandTheValuesAndItsExitCode) {
 
 TEST_F(ProgramTest, RunPassesSignalsThrough) {
   EXPECT_EQ(Shell("keyferry run --agent agent -- bash -c 'kill -TERM $$'").exit_code, 128 + 15);
-  EXPECT_EQ(Shell("keyferry run --agent agent -- bash -c 'trap \"exit 9\" USR1; : > $HOME/up; while :; do sleep 0.01; done' & \n"
+  EXPECT_EQ(Shell("keyferry run --agent agent -- bash -c 'trap \"exit 9\" USR1; : > $HOME/up; while :; do sleep 0.01; "
+                  "done' & \n"
                   "while [ ! -e $HOME/up ]; do sleep 0.01; done; kill -USR1 $!; wait $!")
                 .exit_code,
             9);
@@ -136,15 +146,20 @@ TEST_F(ProgramTest, RunPassesSignalsThrough) {
 
 TEST_F(ProgramTest, RunHandsOverTheProcessAsItFoundIt) {
   // Signals 32 and above are the C library's own.
-  const std::string state = "sed -nE 's/^(SigBlk|SigIgn|SigCgt):.*(.{8})$/\\1 0x\\2/p' /proc/self/status | while read -r name mask; do "
-                            "echo \\$name \\$((mask & 0x7fffffff)); done; ulimit -Sn; ls /proc/self/fd | wc -l; env | grep -E '^(GRPC|KEYFERRY)'";
-  const Outcome bare = Shell("env -u KEYFERRY_ENDPOINT -u KEYFERRY_API_KEY -u KEYFERRY_ORG -u KEYFERRY_AGENT_SOCKET bash -c \"" + state + "\"");
+  const std::string state =
+      "sed -nE 's/^(SigBlk|SigIgn|SigCgt):.*(.{8})$/\\1 0x\\2/p' /proc/self/status | while read -r name mask; do "
+      "echo \\$name \\$((mask & 0x7fffffff)); done; ulimit -Sn; ls /proc/self/fd | wc -l; env | grep -E "
+      "'^(GRPC|KEYFERRY)'";
+  const Outcome bare =
+      Shell("env -u KEYFERRY_ENDPOINT -u KEYFERRY_API_KEY -u KEYFERRY_ORG -u KEYFERRY_AGENT_SOCKET bash -c \"" + state +
+            "\"");
   const Outcome run = Shell("keyferry run --agent agent -- bash -c \"" + state + "\"");
   EXPECT_EQ(run.output, bare.output);
 }
 
 TEST_F(ProgramTest, RunPutsNoValueIntoArguments) {
-  EXPECT_THAT(Shell("keyferry run --agent agent -- bash -c 'tr \"\\0\" \" \" < /proc/$$/cmdline'").output, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(Shell("keyferry run --agent agent -- bash -c 'tr \"\\0\" \" \" < /proc/$$/cmdline'").output,
+              Not(HasSubstr("hunter2")));
 }
 
 TEST_F(ProgramTest, RunLooksUpTheCommandAsAShellDoes) {
@@ -159,7 +174,8 @@ TEST_F(ProgramTest, RunSendsNoApiKeyToTheSocket) {
 }
 
 TEST_F(ProgramTest, RunWithACleanEnvironmentHasTheValuesAndSixNames) {
-  EXPECT_EQ(Shell("env -i PATH=\"$PATH\" HOME=/h EXTRA=1 KEYFERRY_ORG=acme KEYFERRY_AGENT_SOCKET=$KEYFERRY_AGENT_SOCKET keyferry run --agent agent "
+  EXPECT_EQ(Shell("env -i PATH=\"$PATH\" HOME=/h EXTRA=1 KEYFERRY_ORG=acme "
+                  "KEYFERRY_AGENT_SOCKET=$KEYFERRY_AGENT_SOCKET keyferry run --agent agent "
                   "--clean-environment -- env | grep -E '^(HOME|EXTRA|KEYFERRY)' | tr '\\n' ' '")
                 .output,
             "HOME=/h ");
@@ -170,7 +186,8 @@ TEST_F(ProgramTest, RunNamesEveryKeyThatCannotBeAVariable) {
   const Outcome refused = Shell("keyferry run --agent agent -- true");
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.output, AllOf(HasSubstr("9, MY-KEY"), Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(Shell("keyferry run --agent agent --skip-invalid-names -- bash -c 'echo $OK'").output, AllOf(HasSubstr("warning"), HasSubstr("fine\n")));
+  EXPECT_THAT(Shell("keyferry run --agent agent --skip-invalid-names -- bash -c 'echo $OK'").output,
+              AllOf(HasSubstr("warning"), HasSubstr("fine\n")));
 }
 
 TEST_F(ProgramTest, RunRefusesAnEnvironmentThatTheSystemWouldRefuse) {
@@ -187,17 +204,19 @@ TEST_F(ProgramTest, ValuesVanishFromTheProcessesArguments) {
   const Outcome outcome = Shell(
       "mkfifo $HOME/in; sleep 60 > $HOME/in & keeper=$!\n"
       "keyferry secrets set my-set A hunter2-a B=hunter2-b --from-stdin C < $HOME/in & pid=$!\n"
-      "for i in $(seq 500); do grep -qa hunter2 /proc/$pid/cmdline || grep -qa secrets /proc/$pid/cmdline && ! grep -qa hunter2 /proc/$pid/cmdline && break;"
+      "for i in $(seq 500); do grep -qa hunter2 /proc/$pid/cmdline || grep -qa secrets /proc/$pid/cmdline && ! grep "
+      "-qa hunter2 /proc/$pid/cmdline && break;"
       " sleep 0.01; done\n"
       "tr '\\0' ' ' < /proc/$pid/cmdline; kill $keeper $pid 2>/dev/null; wait 2>/dev/null; exit 0");
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("secrets set my-set A"), HasSubstr("B="), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(ProgramTest, OutputIsPlainWhenItIsNoTerminal) {
-  api_.On<v1::ListSecretSetsRequest, v1::ListSecretSetsResponse>("SecretSets/ListSecretSets", [](const auto&, auto& response) {
-    response.add_secret_sets()->set_readiness(v1::READINESS_READY);
-    return absl::OkStatus();
-  });
+  api_.On<v1::ListSecretSetsRequest, v1::ListSecretSetsResponse>(
+      "SecretSets/ListSecretSets", [](const auto&, auto& response) {
+        response.add_secret_sets()->set_readiness(v1::READINESS_READY);
+        return absl::OkStatus();
+      });
   EXPECT_THAT(Shell("keyferry secrets list").output, Not(HasSubstr("\033")));
 }
 
@@ -230,25 +249,29 @@ Outcome OnTerminal(const std::string& command, const std::vector<std::pair<std::
 class TerminalTest : public ProgramTest {
  protected:
   TerminalTest() {
-    api_.On<v1::SetImagePullSecretRequest, v1::SetSecretsResponse>("SecretSets/SetImagePullSecret", [this](const auto& request, auto&) {
-      auth_ = request.auth();
-      return absl::OkStatus();
-    });
-    api_.On<v1::DeleteSecretSetRequest, v1::DeleteSecretSetResponse>("SecretSets/DeleteSecretSet", [this](const auto&, auto&) {
-      ++deleted_;
-      return absl::OkStatus();
-    });
-    api_.On<v1::ListSecretSetsRequest, v1::ListSecretSetsResponse>("SecretSets/ListSecretSets", [](const auto&, auto& response) {
-      response.add_secret_sets()->set_readiness(v1::READINESS_READY);
-      return absl::OkStatus();
-    });
+    api_.On<v1::SetImagePullSecretRequest, v1::SetSecretsResponse>("SecretSets/SetImagePullSecret",
+                                                                   [this](const auto& request, auto&) {
+                                                                     auth_ = request.auth();
+                                                                     return absl::OkStatus();
+                                                                   });
+    api_.On<v1::DeleteSecretSetRequest, v1::DeleteSecretSetResponse>("SecretSets/DeleteSecretSet",
+                                                                     [this](const auto&, auto&) {
+                                                                       ++deleted_;
+                                                                       return absl::OkStatus();
+                                                                     });
+    api_.On<v1::ListSecretSetsRequest, v1::ListSecretSetsResponse>(
+        "SecretSets/ListSecretSets", [](const auto&, auto& response) {
+          response.add_secret_sets()->set_readiness(v1::READINESS_READY);
+          return absl::OkStatus();
+        });
   }
   std::string auth_;
   int deleted_ = 0;
 };
 
 TEST_F(TerminalTest, TheTokenIsAskedForWithoutEcho) {
-  const Outcome outcome = OnTerminal("keyferry secrets image-pull-secret pull ghcr.io", {{"Username", "user\n"}, {"Token: ", "hunter2\n"}});
+  const Outcome outcome =
+      OnTerminal("keyferry secrets image-pull-secret pull ghcr.io", {{"Username", "user\n"}, {"Token: ", "hunter2\n"}});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_EQ(auth_, "dXNlcjpodW50ZXIy");
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("user"), Not(HasSubstr("hunter2"))));
@@ -256,7 +279,8 @@ TEST_F(TerminalTest, TheTokenIsAskedForWithoutEcho) {
 
 TEST_F(TerminalTest, AnInterruptedPromptLeavesTheEchoOn) {
   const Outcome outcome =
-      OnTerminal("trap : INT; keyferry secrets image-pull-secret pull ghcr.io; echo code $?; stty -a", {{"Username", "user\n"}, {"Token: ", "\x03"}});
+      OnTerminal("trap : INT; keyferry secrets image-pull-secret pull ghcr.io; echo code $?; stty -a",
+                 {{"Username", "user\n"}, {"Token: ", "\x03"}});
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("code 130"), HasSubstr(" echo "), Not(HasSubstr(" -echo "))));
   EXPECT_EQ(auth_, "");
 }

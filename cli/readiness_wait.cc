@@ -32,7 +32,8 @@ void SetDuration(absl::Duration from, google::protobuf::Duration& to) {
 
 }  // namespace
 
-absl::StatusOr<v1::SecretSet> WaitForSecretSet(Session& session, const std::string& name, int64_t generation, absl::Duration timeout) {
+absl::StatusOr<v1::SecretSet> WaitForSecretSet(Session& session, const std::string& name, int64_t generation,
+                                               absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   v1::WaitUntilReadyRequest request;
   request.set_organization(session.settings().organization);
@@ -42,18 +43,21 @@ absl::StatusOr<v1::SecretSet> WaitForSecretSet(Session& session, const std::stri
     // The API waits for at most so long at once.
     const absl::Duration wait = std::clamp(deadline - absl::Now(), absl::Milliseconds(1), kMaxWait);
     SetDuration(wait, *request.mutable_timeout());
-    ASSIGN_OR_RETURN(v1::SecretSet set, session.Call<v1::SecretSet>("SecretSets/WaitUntilReady", request, wait + kCallTimeout));
+    ASSIGN_OR_RETURN(v1::SecretSet set,
+                     session.Call<v1::SecretSet>("SecretSets/WaitUntilReady", request, wait + kCallTimeout));
     if (set.readiness() == v1::READINESS_READY && set.ready_generation() >= generation) return set;
     if (set.readiness() == v1::READINESS_FAILED) {
-      return MakeError(absl::StatusCode::kAborted,
-                       absl::StrCat("secret set ", name, " failed in region ", set.region(), Explanation(set.error_message())),
-                       {.reason = "SECRET_SET_FAILED", .metadata = {{"secret_set", name}}});
+      return MakeError(
+          absl::StatusCode::kAborted,
+          absl::StrCat("secret set ", name, " failed in region ", set.region(), Explanation(set.error_message())),
+          {.reason = "SECRET_SET_FAILED", .metadata = {{"secretSet", name}}});
     }
     if (absl::Now() >= deadline) return TimedOut(absl::StrCat("secret set ", name), set.region(), timeout);
   }
 }
 
-absl::StatusOr<v1::Deployment> WaitForDeployment(Session& session, const std::string& agent, int64_t generation, absl::Duration timeout) {
+absl::StatusOr<v1::Deployment> WaitForDeployment(Session& session, const std::string& agent, int64_t generation,
+                                                 absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   v1::GetDeploymentRequest request;
   request.set_organization(session.settings().organization);
@@ -63,7 +67,8 @@ absl::StatusOr<v1::Deployment> WaitForDeployment(Session& session, const std::st
     if (deployment.readiness() == v1::READINESS_READY && deployment.ready_generation() >= generation) return deployment;
     if (deployment.readiness() == v1::READINESS_FAILED && deployment.generation() >= generation) {
       return MakeError(absl::StatusCode::kAborted,
-                       absl::StrCat("deployment ", agent, " failed in region ", deployment.region(), Explanation(deployment.error_message())),
+                       absl::StrCat("deployment ", agent, " failed in region ", deployment.region(),
+                                    Explanation(deployment.error_message())),
                        {.reason = "DEPLOYMENT_FAILED", .metadata = {{"deployment", agent}}});
     }
     if (absl::Now() >= deadline) return TimedOut(absl::StrCat("deployment ", agent), deployment.region(), timeout);

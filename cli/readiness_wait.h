@@ -13,12 +13,14 @@
 
 namespace keyferry {
 
-// The set once it is READY at `generation` or later; 0 means its generation now. Aborted, SECRET_SET_FAILED, when it failed;
-// DeadlineExceeded, WAIT_TIMED_OUT, when it is still pending after `timeout`; what the API says otherwise.
-absl::StatusOr<v1::SecretSet> WaitForSecretSet(Session& session, const std::string& name, int64_t generation, absl::Duration timeout);
+// The set once it is READY at `generation` or later; 0 means its generation now. Aborted, SECRET_SET_FAILED, when it
+// failed; DeadlineExceeded, WAIT_TIMED_OUT, when it is still pending after `timeout`; what the API says otherwise.
+absl::StatusOr<v1::SecretSet> WaitForSecretSet(Session& session, const std::string& name, int64_t generation,
+                                               absl::Duration timeout);
 
 // The deployment once its region serves `generation` or later. Aborted, DEPLOYMENT_FAILED; DeadlineExceeded as above.
-absl::StatusOr<v1::Deployment> WaitForDeployment(Session& session, const std::string& agent, int64_t generation, absl::Duration timeout);
+absl::StatusOr<v1::Deployment> WaitForDeployment(Session& session, const std::string& agent, int64_t generation,
+                                                 absl::Duration timeout);
 
 }  // namespace keyferry
 

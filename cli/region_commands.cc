@@ -23,13 +23,15 @@ std::vector<std::string> Row(const v1::Region& region) {
 }
 
 absl::Status ListRegions(Session& session) {
-  ASSIGN_OR_RETURN(const auto response, session.Call<v1::ListRegionsResponse>("Regions/ListRegions", v1::ListRegionsRequest()));
+  ASSIGN_OR_RETURN(const auto response,
+                   session.Call<v1::ListRegionsResponse>("Regions/ListRegions", v1::ListRegionsRequest()));
   // Tenants see the first two columns alone.
   Table table{.header = {"CODE", "NAME"}};
   nlohmann::ordered_json regions = nlohmann::ordered_json::array();
   for (const v1::Region& region : response.regions()) {
     table.rows.push_back(Row(region));
-    if (table.rows.back().size() > table.header.size()) table.header = {"CODE", "NAME", "PROVISIONERS", "PENDING", "OLDEST PENDING"};
+    if (table.rows.back().size() > table.header.size())
+      table.header = {"CODE", "NAME", "PROVISIONERS", "PENDING", "OLDEST PENDING"};
     regions.push_back(ToDocument(region));
   }
   nlohmann::ordered_json document;
@@ -68,7 +70,8 @@ absl::Status CreateRegion(Session& session) {
   const CommandLine& line = session.line();
   std::string sealing_key;
   if (!absl::Base64Unescape(line.sealing_key, &sealing_key) || sealing_key.size() != kSealingKeyBytes) {
-    return UsageError(absl::StrCat("--sealing-key is the base64 of ", kSealingKeyBytes, " bytes, as the provisioner prints it"));
+    return UsageError(
+        absl::StrCat("--sealing-key is the base64 of ", kSealingKeyBytes, " bytes, as the provisioner prints it"));
   }
   v1::CreateRegionRequest request;
   request.set_code(line.name);
@@ -91,7 +94,8 @@ absl::Status ResyncRegion(Session& session) {
   nlohmann::ordered_json document;
   document["code"] = line.name;
   document["retriedCount"] = response.retried_count();
-  session.Print(document, absl::StrCat("resync of region ", line.name, " begun, ", response.retried_count(), " failed placements retried\n"));
+  session.Print(document, absl::StrCat("resync of region ", line.name, " begun, ", response.retried_count(),
+                                       " failed placements retried\n"));
   return absl::OkStatus();
 }
 

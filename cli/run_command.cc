@@ -19,9 +19,11 @@ namespace {
 // On its own client: the socket knows the caller by its user, and gets no API key.
 absl::StatusOr<v1::Environment> FetchEnvironment(const Session& session) {
   const Settings& settings = session.settings();
-  if (settings.agent_socket.empty()) return UsageError("no socket: set KEYFERRY_AGENT_SOCKET to the provisioner's, or give --agent-socket");
+  if (settings.agent_socket.empty())
+    return UsageError("no socket: set KEYFERRY_AGENT_SOCKET to the provisioner's, or give --agent-socket");
   if (settings.organization.empty()) return UsageError("no organization: set KEYFERRY_ORG, or give --organization");
-  const std::string endpoint = absl::StartsWith(settings.agent_socket, "unix:") ? settings.agent_socket : "unix:" + settings.agent_socket;
+  const std::string endpoint =
+      absl::StartsWith(settings.agent_socket, "unix:") ? settings.agent_socket : "unix:" + settings.agent_socket;
   ASSIGN_OR_RETURN(const auto client, ApiClient::Create({.endpoint = endpoint}));
   v1::GetEnvironmentRequest request;
   request.set_organization(settings.organization);
@@ -31,12 +33,15 @@ absl::StatusOr<v1::Environment> FetchEnvironment(const Session& session) {
   return environment;
 }
 
-absl::StatusOr<ProgramEnvironment> PrepareEnvironment(const Session& session, std::span<const std::string> caller_environment) {
+absl::StatusOr<ProgramEnvironment> PrepareEnvironment(const Session& session,
+                                                      std::span<const std::string> caller_environment) {
   ASSIGN_OR_RETURN(const v1::Environment environment, FetchEnvironment(session));
   std::vector<EnvironmentValue> values;
-  for (const v1::EnvironmentVariable& variable : environment.variables()) values.push_back({variable.name(), variable.value()});
-  return BuildEnvironment(values, caller_environment,
-                          {.clean = session.line().clean_environment, .skip_invalid_names = session.line().skip_invalid_names});
+  for (const v1::EnvironmentVariable& variable : environment.variables())
+    values.push_back({variable.name(), variable.value()});
+  return BuildEnvironment(
+      values, caller_environment,
+      {.clean = session.line().clean_environment, .skip_invalid_names = session.line().skip_invalid_names});
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
@@ -54,7 +59,8 @@ absl::Status ExecFailure(const std::string& program, int error) {
 
 }  // namespace
 
-absl::Status RunProgram(Session& session, std::span<const std::string> caller_environment, const std::function<void()>& before_exec) {
+absl::Status RunProgram(Session& session, std::span<const std::string> caller_environment,
+                        const std::function<void()>& before_exec) {
   std::vector<std::string> program = session.line().program;
   ASSIGN_OR_RETURN(ProgramEnvironment environment, PrepareEnvironment(session, caller_environment));
   for (const std::string& warning : environment.warnings) session.Note("warning: " + warning);

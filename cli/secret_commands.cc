@@ -70,7 +70,9 @@ std::string SetText(const v1::SecretSet& set, bool colour) {
                                                              {"status", ReadinessWord(set.readiness())}};
   if (!set.error_message().empty()) fields.emplace_back("error", set.error_message());
   for (const v1::Condition& condition : set.conditions()) {
-    if (!condition.message().empty()) fields.emplace_back("condition", absl::StrCat(condition.type(), " ", condition.status(), ": ", condition.message()));
+    if (!condition.message().empty())
+      fields.emplace_back("condition",
+                          absl::StrCat(condition.type(), " ", condition.status(), ": ", condition.message()));
   }
   fields.emplace_back("generation", absl::StrCat(set.generation()));
   fields.emplace_back("ready generation", absl::StrCat(set.ready_generation()));
@@ -88,7 +90,8 @@ std::string SetText(const v1::SecretSet& set, bool colour) {
 absl::Status ListSecrets(Session& session) {
   if (session.line().name.empty()) return ListSets(session);
   if (!session.line().region.empty()) return UsageError("a name or --region: a set lives in one region");
-  ASSIGN_OR_RETURN(const auto set, session.Call<v1::SecretSet>("SecretSets/GetSecretSet", About<v1::GetSecretSetRequest>(session)));
+  ASSIGN_OR_RETURN(const auto set,
+                   session.Call<v1::SecretSet>("SecretSets/GetSecretSet", About<v1::GetSecretSetRequest>(session)));
   session.Print(ToDocument(set), SetText(set, session.console().colour));
   return absl::OkStatus();
 }
@@ -112,25 +115,27 @@ absl::Status DeleteSet(Session& session) {
   document["name"] = line.name;
   document["deleted"] = !line.dry_run;
   if (line.dry_run) document["dryRun"] = true;
-  session.Print(document,
-                absl::StrCat(line.dry_run ? "dry run, would be deleted: " : "deleted: ", "secret set ", line.name, "\n"));
+  session.Print(document, absl::StrCat(line.dry_run ? "dry run, would be deleted: " : "deleted: ", "secret set ",
+                                       line.name, "\n"));
   return absl::OkStatus();
 }
 
 absl::Status WaitForSet(Session& session) {
-  ASSIGN_OR_RETURN(const v1::SecretSet set, WaitForSecretSet(session, session.line().name, 0, session.line().wait.value_or(kDefaultWait)));
-  session.Print(ToDocument(set), absl::StrCat("ready: secret set ", set.name(), ", region ", set.region(), ", generation ", set.generation(), "\n"));
+  ASSIGN_OR_RETURN(const v1::SecretSet set,
+                   WaitForSecretSet(session, session.line().name, 0, session.line().wait.value_or(kDefaultWait)));
+  session.Print(ToDocument(set), absl::StrCat("ready: secret set ", set.name(), ", region ", set.region(),
+                                              ", generation ", set.generation(), "\n"));
   return absl::OkStatus();
 }
 
 absl::Status ListHistory(Session& session) {
-  ASSIGN_OR_RETURN(const auto history,
-                   session.Call<v1::ListGenerationsResponse>("SecretSets/ListGenerations", About<v1::ListGenerationsRequest>(session)));
+  ASSIGN_OR_RETURN(const auto history, session.Call<v1::ListGenerationsResponse>(
+                                           "SecretSets/ListGenerations", About<v1::ListGenerationsRequest>(session)));
   Table table{.header = {"GENERATION", "CREATED", "AUTHOR", "KEYS"}};
   nlohmann::ordered_json generations = nlohmann::ordered_json::array();
   for (const v1::Generation& generation : history.generations()) {
-    table.rows.push_back({absl::StrCat(generation.generation()), TimeText(generation.create_time()), generation.author(),
-                          absl::StrJoin(generation.keys(), " ")});
+    table.rows.push_back({absl::StrCat(generation.generation()), TimeText(generation.create_time()),
+                          generation.author(), absl::StrJoin(generation.keys(), " ")});
     generations.push_back(ToDocument(generation));
   }
   nlohmann::ordered_json document;
@@ -141,7 +146,9 @@ absl::Status ListHistory(Session& session) {
 
 absl::Status RollBack(Session& session) {
   const CommandLine& line = session.line();
-  if (!line.dry_run) RETURN_IF_ERROR(session.Confirm(absl::StrCat("Give ", line.name, " the keys and values of generation ", line.generation, "?")));
+  if (!line.dry_run)
+    RETURN_IF_ERROR(
+        session.Confirm(absl::StrCat("Give ", line.name, " the keys and values of generation ", line.generation, "?")));
   auto request = NewWrite<v1::RollbackSecretSetRequest>(session);
   request.set_generation(line.generation);
   ASSIGN_OR_RETURN(const auto response, session.Call<v1::SetSecretsResponse>("SecretSets/RollbackSecretSet", request));

@@ -23,13 +23,15 @@ constexpr size_t kMaxDotenvBytes = 2 * 1024 * 1024;
 // The name stands where a value could have slipped to, so no error may show it; the API's would.
 absl::Status CheckName(const std::string& name) {
   if (!CheckSecretSetName("name", name)) return absl::OkStatus();
-  return UsageError(absl::StrCat("the first argument is the set's name and this one is none: ", kMinSetNameLength, " to ", kMaxSetNameLength,
+  return UsageError(absl::StrCat("the first argument is the set's name and this one is none: ", kMinSetNameLength,
+                                 " to ", kMaxSetNameLength,
                                  " of a-z 0-9 - and ., beginning and ending with a letter or digit"));
 }
 
 absl::Status CheckValue(const KeyValue& entry) {
   if (entry.value.size() > kMaxValueBytes) {
-    return UsageError(absl::StrCat("the value of ", entry.key, " has ", entry.value.size(), " bytes; the limit is ", kMaxValueBytes));
+    return UsageError(
+        absl::StrCat("the value of ", entry.key, " has ", entry.value.size(), " bytes; the limit is ", kMaxValueBytes));
   }
   if (entry.value.Access().find('\0') != std::string_view::npos) {
     return UsageError(absl::StrCat("the value of ", entry.key, " holds a NUL byte, which no environment variable can"));
@@ -42,19 +44,25 @@ class Entries {
   // Keys of the command line and of the files it names, each once.
   absl::Status Add(KeyValue entry) {
     RETURN_IF_ERROR(CheckValue(entry));
-    if (!keys_.insert(entry.key).second) return UsageError(absl::StrCat("key ", entry.key, " is given twice on the command line"));
+    if (!keys_.insert(entry.key).second)
+      return UsageError(absl::StrCat("key ", entry.key, " is given twice on the command line"));
     entries_.push_back(std::move(entry));
     return absl::OkStatus();
   }
   // Keys of a .env file, where the command line has not said otherwise.
-  absl::Status AddDefault(KeyValue entry) { return keys_.contains(entry.key) ? absl::OkStatus() : Add(std::move(entry)); }
+  absl::Status AddDefault(KeyValue entry) {
+    return keys_.contains(entry.key) ? absl::OkStatus() : Add(std::move(entry));
+  }
 
   absl::StatusOr<std::vector<KeyValue>> Take() {
-    if (entries_.empty()) return UsageError("nothing to set: give KEY VALUE, KEY=VALUE, --file, --from-file or --from-stdin");
-    if (entries_.size() > kMaxKeysPerSet) return UsageError(absl::StrCat(entries_.size(), " keys; a set holds at most ", kMaxKeysPerSet));
+    if (entries_.empty())
+      return UsageError("nothing to set: give KEY VALUE, KEY=VALUE, --file, --from-file or --from-stdin");
+    if (entries_.size() > kMaxKeysPerSet)
+      return UsageError(absl::StrCat(entries_.size(), " keys; a set holds at most ", kMaxKeysPerSet));
     size_t size = 0;
     for (const KeyValue& entry : entries_) size += entry.value.size();
-    if (size > kMaxSetBytes) return UsageError(absl::StrCat(size, " bytes of values; a set holds at most ", kMaxSetBytes));
+    if (size > kMaxSetBytes)
+      return UsageError(absl::StrCat(size, " bytes of values; a set holds at most ", kMaxSetBytes));
     return std::move(entries_);
   }
 
@@ -106,11 +114,13 @@ absl::Status SetSecrets(Session& session) {
   const CommandLine& line = session.line();
   RETURN_IF_ERROR(CheckName(line.name));
   for (const std::string& key : line.pairs.option_like) {
-    session.Note(absl::StrCat("warning: what follows ", key, " is spelled like an option of this command; it was taken as the value"));
+    session.Note(absl::StrCat("warning: what follows ", key,
+                              " is spelled like an option of this command; it was taken as the value"));
   }
   ASSIGN_OR_RETURN(const std::vector<KeyValue> entries, GatherEntries(session));
   if (line.replace_all && !line.dry_run) {
-    RETURN_IF_ERROR(session.Confirm(absl::StrCat("Make these ", entries.size(), " keys the whole of ", line.name, " and remove all others?")));
+    RETURN_IF_ERROR(session.Confirm(
+        absl::StrCat("Make these ", entries.size(), " keys the whole of ", line.name, " and remove all others?")));
   }
   auto request = NewWrite<v1::SetSecretsRequest>(session);
   request.set_replace_all(line.replace_all);
@@ -128,7 +138,8 @@ absl::Status SetSecrets(Session& session) {
 
 absl::StatusOr<SecretBytes> AskForCredentials(Session& session) {
   const std::string& host = session.line().host;
-  ASSIGN_OR_RETURN(const SecretBytes username, Prompt(session.console(), absl::StrCat("Username for ", host, ": "), Echo::kShown));
+  ASSIGN_OR_RETURN(const SecretBytes username,
+                   Prompt(session.console(), absl::StrCat("Username for ", host, ": "), Echo::kShown));
   if (username.empty() || username.Access().find(':') != std::string_view::npos) {
     return UsageError("a username has at least one character and no ':'");
   }
@@ -154,7 +165,8 @@ absl::StatusOr<SecretBytes> EncodeCredentials(SecretBytes credentials) {
   const std::string_view text = credentials.Access();
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return credentials;
-  if (colon == 0 || colon + 1 == text.size()) return UsageError("credentials are username:token, neither of them empty");
+  if (colon == 0 || colon + 1 == text.size())
+    return UsageError("credentials are username:token, neither of them empty");
   return SecretBytes::Take(absl::Base64Escape(absl::string_view(text.data(), text.size())));
 }
 
@@ -177,12 +189,16 @@ absl::Status SetImagePullSecret(Session& session) {
 
 std::string WriteText(const Session& session, const v1::SetSecretsResponse& response) {
   const v1::SecretSet& set = response.secret_set();
-  const char* outcome = session.line().dry_run ? "dry run, nothing written" : response.changed() ? "accepted" : "unchanged";
-  std::string text = absl::StrCat(outcome, ": secret set ", set.name(), ", region ", set.region(), ", generation ", set.generation(), ", status ",
-                                  ReadinessWord(set.readiness()), "\n");
+  const char* outcome = session.line().dry_run ? "dry run, nothing written"
+                        : response.changed()   ? "accepted"
+                                               : "unchanged";
+  std::string text = absl::StrCat(outcome, ": secret set ", set.name(), ", region ", set.region(), ", generation ",
+                                  set.generation(), ", status ", ReadinessWord(set.readiness()), "\n");
   if (session.line().dry_run) return text;
-  if (set.readiness() == v1::READINESS_PENDING) absl::StrAppend(&text, "wait for it: keyferry secrets wait ", set.name(), "\n");
-  if (response.changed()) absl::StrAppend(&text, "deployments keep the values they were deployed with; redeploy to give them these\n");
+  if (set.readiness() == v1::READINESS_PENDING)
+    absl::StrAppend(&text, "wait for it: keyferry secrets wait ", set.name(), "\n");
+  if (response.changed())
+    absl::StrAppend(&text, "deployments keep the values they were deployed with; redeploy to give them these\n");
   return text;
 }
 

@@ -8,8 +8,8 @@
 
 namespace keyferry {
 
-absl::Status Session::CallInto(std::string_view rpc, const google::protobuf::Message& request, google::protobuf::Message& response,
-                               absl::Duration timeout) {
+absl::Status Session::CallInto(std::string_view rpc, const google::protobuf::Message& request,
+                               google::protobuf::Message& response, absl::Duration timeout) {
   if (client_ == nullptr) {
     if (settings_.endpoint.empty()) {
       return UsageError("no endpoint: set KEYFERRY_ENDPOINT to host:port or unix:/path, or give --endpoint");

@@ -4,11 +4,10 @@
 
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "absl/status/statusor.h"
 #include "cli/api_client.h"
@@ -21,7 +20,8 @@ namespace keyferry {
 // Lives as long as one command; so do the references.
 class Session {
  public:
-  Session(const CommandLine& line, const Settings& settings, Console& console) : line_(line), settings_(settings), console_(console) {}
+  Session(const CommandLine& line, const Settings& settings, Console& console)
+      : line_(line), settings_(settings), console_(console) {}
 
   const CommandLine& line() const { return line_; }
   const Settings& settings() const { return settings_; }
@@ -29,7 +29,8 @@ class Session {
 
   // Connects with the first call. USAGE error when no endpoint is set; else what ApiClient::Call says.
   template <typename Response>
-  absl::StatusOr<Response> Call(std::string_view rpc, const google::protobuf::Message& request, absl::Duration timeout = kCallTimeout) {
+  absl::StatusOr<Response> Call(std::string_view rpc, const google::protobuf::Message& request,
+                                absl::Duration timeout = kCallTimeout) {
     Response response;
     const absl::Status status = CallInto(rpc, request, response, timeout);
     if (!status.ok()) return status;
@@ -45,8 +46,8 @@ class Session {
   absl::Status Confirm(const std::string& question);
 
  private:
-  absl::Status CallInto(std::string_view rpc, const google::protobuf::Message& request, google::protobuf::Message& response,
-                        absl::Duration timeout);
+  absl::Status CallInto(std::string_view rpc, const google::protobuf::Message& request,
+                        google::protobuf::Message& response, absl::Duration timeout);
 
   const CommandLine& line_;
   const Settings& settings_;

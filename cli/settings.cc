@@ -19,7 +19,7 @@ constexpr size_t kApiKeyLimitBytes = 1024;
 
 using ConfigValues = std::map<std::string, std::string, std::less<>>;
 
-constexpr std::string_view kConfigKeys[] = {"endpoint",  "organization", "ca_file",  "cert_file",
+constexpr std::string_view kConfigKeys[] = {"endpoint", "organization", "ca_file",     "cert_file",
                                             "key_file", "api_key",      "agent_socket"};
 
 absl::Status ConfigError(const std::string& path, const toml::source_region& where, std::string_view message) {
@@ -32,7 +32,8 @@ absl::StatusOr<ConfigValues> ParseConfig(const std::string& path, std::string_vi
     if (std::find(std::begin(kConfigKeys), std::end(kConfigKeys), key.str()) == std::end(kConfigKeys)) {
       return ConfigError(path, key.source(), "this key is not known; docs/cli.md lists those that are");
     }
-    if (!node.is_string()) return ConfigError(path, node.source(), absl::StrCat(std::string(key.str()), " must be a string"));
+    if (!node.is_string())
+      return ConfigError(path, node.source(), absl::StrCat(std::string(key.str()), " must be a string"));
     values[std::string(key.str())] = node.as_string()->get();
   }
   return values;
@@ -71,12 +72,15 @@ absl::StatusOr<SecretBytes> CheckApiKey(SecretBytes key, std::string_view source
   const std::string_view bytes = key.Access();
   const auto graphic = [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); };
   if (std::all_of(bytes.begin(), bytes.end(), graphic)) return key;
-  return UsageError(absl::StrCat("the API key of ", std::string(source), " holds a space or another character that no key has"));
+  return UsageError(
+      absl::StrCat("the API key of ", std::string(source), " holds a space or another character that no key has"));
 }
 
-absl::StatusOr<SecretBytes> FindApiKey(const SettingFlags& flags, const EnvironmentLookup& environment, ConfigValues& config) {
+absl::StatusOr<SecretBytes> FindApiKey(const SettingFlags& flags, const EnvironmentLookup& environment,
+                                       ConfigValues& config) {
   if (!flags.api_key_file.empty()) {
-    ASSIGN_OR_RETURN(const SecretBytes text, ReadSecretFile(flags.api_key_file, kApiKeyLimitBytes, FilePrivacy::kOwnerOnly));
+    ASSIGN_OR_RETURN(const SecretBytes text,
+                     ReadSecretFile(flags.api_key_file, kApiKeyLimitBytes, FilePrivacy::kOwnerOnly));
     const absl::string_view key = absl::StripAsciiWhitespace(absl::string_view(text.Access().data(), text.size()));
     return CheckApiKey(SecretBytes::Copy({key.data(), key.size()}), flags.api_key_file);
   }
@@ -102,8 +106,9 @@ absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environme
                     .key_file = choose(flags.key_file, "KEYFERRY_KEY_FILE", "key_file"),
                     .agent_socket = choose(flags.agent_socket, "KEYFERRY_AGENT_SOCKET", "agent_socket")};
   if (settings.certificate_file.empty() != settings.key_file.empty()) {
-    return UsageError("a client certificate and its key go together: give both --cert-file and --key-file (KEYFERRY_CERT_FILE,"
-                      " KEYFERRY_KEY_FILE), or neither");
+    return UsageError(
+        "a client certificate and its key go together: give both --cert-file and --key-file (KEYFERRY_CERT_FILE,"
+        " KEYFERRY_KEY_FILE), or neither");
   }
   ASSIGN_OR_RETURN(settings.api_key, FindApiKey(flags, environment, config));
   return settings;

@@ -40,9 +40,9 @@ struct Settings {
 // A variable of the environment; nullopt when it is not set. An empty one counts as not set.
 using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
 
-// USAGE errors: a configuration file that cannot be read, parsed or understood, or that holds an API key and is open to others;
-// an API key file open to others; a key with spaces in it; a certificate without its key. The default file may be absent:
-// $XDG_CONFIG_HOME/keyferry/config.toml, or ~/.config/keyferry/config.toml.
+// USAGE errors: a configuration file that cannot be read, parsed or understood, or that holds an API key and is open to
+// others; an API key file open to others; a key with spaces in it; a certificate without its key. The default file may
+// be absent: $XDG_CONFIG_HOME/keyferry/config.toml, or ~/.config/keyferry/config.toml.
 absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const EnvironmentLookup& environment);
 
 }  // namespace keyferry

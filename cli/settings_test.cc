@@ -62,11 +62,14 @@ TEST_F(SettingsTest, FlagsWinOverTheEnvironmentAndThatOverTheFile) {
 }
 
 TEST_F(SettingsTest, EveryVariableIsRead) {
-  environment_ = {{"KEYFERRY_ENDPOINT", "e"},   {"KEYFERRY_API_KEY", "k"},   {"KEYFERRY_ORG", "o"}, {"KEYFERRY_CA_FILE", "ca"},
-                  {"KEYFERRY_CERT_FILE", "c"}, {"KEYFERRY_KEY_FILE", "kf"}, {"KEYFERRY_AGENT_SOCKET", "s"}};
+  environment_ = {{"KEYFERRY_ENDPOINT", "e"},    {"KEYFERRY_API_KEY", "k"},   {"KEYFERRY_ORG", "o"},
+                  {"KEYFERRY_CA_FILE", "ca"},    {"KEYFERRY_CERT_FILE", "c"}, {"KEYFERRY_KEY_FILE", "kf"},
+                  {"KEYFERRY_AGENT_SOCKET", "s"}};
   const auto settings = Load();
   ASSERT_THAT(settings, IsOk());
-  EXPECT_EQ(settings->endpoint + settings->organization + settings->ca_file + settings->certificate_file + settings->key_file, "eocackf");
+  EXPECT_EQ(
+      settings->endpoint + settings->organization + settings->ca_file + settings->certificate_file + settings->key_file,
+      "eocackf");
   EXPECT_EQ(settings->agent_socket, "s");
   EXPECT_EQ(settings->api_key.Access(), "k");
 }
@@ -93,7 +96,8 @@ TEST_F(SettingsTest, AFileWithoutAnApiKeyMayBePublic) {
 }
 
 TEST_F(SettingsTest, ABrokenFileIsRefusedWithoutQuotingIt) {
-  EXPECT_THAT(ErrorOf({.config_file = Write("config.toml", "\napi_key = hunter2\n")}), AllOf(HasSubstr("config.toml:2:"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(ErrorOf({.config_file = Write("config.toml", "\napi_key = hunter2\n")}),
+              AllOf(HasSubstr("config.toml:2:"), Not(HasSubstr("hunter2"))));
   EXPECT_THAT(ErrorOf({.config_file = Write("config.toml", "endpoint = 1\n")}), HasSubstr("endpoint must be a string"));
   EXPECT_THAT(ErrorOf({.config_file = Write("config.toml", "endpont = 'x'\n")}), HasSubstr("config.toml:1:1"));
 }
@@ -108,7 +112,8 @@ TEST_F(SettingsTest, TheKeyFileIsTrimmedAndMustBePrivate) {
   const auto settings = Load({.api_key_file = Write("key", "kf_1\n")});
   ASSERT_THAT(settings, IsOk());
   EXPECT_EQ(settings->api_key.Access(), "kf_1");
-  EXPECT_THAT(ErrorOf({.api_key_file = Write("key", "hunter2", 0644)}), AllOf(HasSubstr("open to others"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(ErrorOf({.api_key_file = Write("key", "hunter2", 0644)}),
+              AllOf(HasSubstr("open to others"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(SettingsTest, AKeyWithASpaceIsRefusedWithoutShowingIt) {
@@ -122,9 +127,11 @@ TEST_F(SettingsTest, ACertificateNeedsItsKey) {
 }
 
 TEST(DeployFileTest, ReadsWhatIsOursAndIgnoresTheRest) {
-  const auto file = ParseDeployFile("pcc-deploy.toml",
-                                    "agent_name = \"my-agent\"\nimage = \"r/my-agent:0.1\"\nimage_credentials = \"pull\"\nsecret_set = \"my-secrets\"\n"
-                                    "region = 'eu'\nrequired_keys = ['A', 'B']\nenable_krisp = true\n[scaling]\nmin_agents = 1\n");
+  const auto file =
+      ParseDeployFile("pcc-deploy.toml",
+                      "agent_name = \"my-agent\"\nimage = \"r/my-agent:0.1\"\nimage_credentials = \"pull\"\nsecret_set "
+                      "= \"my-secrets\"\n"
+                      "region = 'eu'\nrequired_keys = ['A', 'B']\nenable_krisp = true\n[scaling]\nmin_agents = 1\n");
   ASSERT_THAT(file, IsOk());
   EXPECT_THAT((std::vector{file->agent_name, file->image, file->image_credentials, file->secret_set, file->region}),
               ElementsAre("my-agent", "r/my-agent:0.1", "pull", "my-secrets", "eu"));
@@ -138,9 +145,12 @@ TEST(DeployFileTest, AnEmptyFileSaysNothing) {
 }
 
 TEST(DeployFileTest, WrongTypesAreToldWithTheirLine) {
-  EXPECT_THAT(std::string(ParseDeployFile("f", "\nagent_name = 1").status().message()), StartsWith("f:2:14: agent_name must be a string"));
-  EXPECT_THAT(std::string(ParseDeployFile("f", "required_keys = 'A'").status().message()), StartsWith("f:1:17: required_keys must be an array"));
-  EXPECT_THAT(std::string(ParseDeployFile("f", "required_keys = ['A', 2]").status().message()), StartsWith("f:1:23: required_keys must hold strings"));
+  EXPECT_THAT(std::string(ParseDeployFile("f", "\nagent_name = 1").status().message()),
+              StartsWith("f:2:14: agent_name must be a string"));
+  EXPECT_THAT(std::string(ParseDeployFile("f", "required_keys = 'A'").status().message()),
+              StartsWith("f:1:17: required_keys must be an array"));
+  EXPECT_THAT(std::string(ParseDeployFile("f", "required_keys = ['A', 2]").status().message()),
+              StartsWith("f:1:23: required_keys must hold strings"));
 }
 
 TEST(DeployFileTest, WhatIsNotTomlIsToldWithItsLine) {

@@ -39,7 +39,9 @@ std::string ReadinessWord(v1::Readiness readiness) {
 }
 
 std::string TypeWord(v1::SecretSetType type) {
-  return type == v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET ? "imagePullSecret" : type == v1::SECRET_SET_TYPE_SECRET ? "secret" : "unknown";
+  return type == v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET ? "imagePullSecret"
+         : type == v1::SECRET_SET_TYPE_SECRET          ? "secret"
+                                                       : "unknown";
 }
 
 std::string RoleWord(v1::Role role) {
@@ -70,7 +72,10 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
 }
 
 Json ToDocument(const v1::SecretSet& set) {
-  Json document = {{"name", set.name()}, {"type", TypeWord(set.type())}, {"region", set.region()}, {"status", ReadinessWord(set.readiness())}};
+  Json document = {{"name", set.name()},
+                   {"type", TypeWord(set.type())},
+                   {"region", set.region()},
+                   {"status", ReadinessWord(set.readiness())}};
   PutUnlessEmpty(document, "errorMessage", set.error_message());
   document["generation"] = set.generation();
   document["readyGeneration"] = set.ready_generation();
@@ -112,7 +117,8 @@ Json ToDocument(const v1::Deployment& deployment) {
     document["secretSet"] = {{"name", deployment.secret_set()}, {"generation", deployment.secret_set_generation()}};
   }
   if (!deployment.image_pull_secret().empty()) {
-    document["imagePullSecret"] = {{"name", deployment.image_pull_secret()}, {"generation", deployment.image_pull_secret_generation()}};
+    document["imagePullSecret"] = {{"name", deployment.image_pull_secret()},
+                                   {"generation", deployment.image_pull_secret_generation()}};
   }
   document["requiredKeys"] = ToArray(deployment.required_keys());
   document["keys"] = ToArray(deployment.keys());
@@ -150,7 +156,8 @@ Json ToDocument(const v1::Organization& organization) {
 }
 
 Json ToDocument(const v1::Properties& properties) {
-  return {{"defaultRegion", properties.default_region()}, {"availableRegions", ToArray(properties.available_regions())}};
+  return {{"defaultRegion", properties.default_region()},
+          {"availableRegions", ToArray(properties.available_regions())}};
 }
 
 Json ToDocument(const v1::ApiKey& key) {
@@ -164,7 +171,8 @@ Json ToDocument(const v1::ApiKey& key) {
 }
 
 Json ToDocument(const v1::WhoAmIResponse& caller) {
-  return {{"principal", caller.principal()}, {"organization", caller.organization()}, {"role", RoleWord(caller.role())}};
+  return {
+      {"principal", caller.principal()}, {"organization", caller.organization()}, {"role", RoleWord(caller.role())}};
 }
 
 }  // namespace keyferry

@@ -2,9 +2,8 @@
 #ifndef KEYFERRY_CLI_VIEWS_H_
 #define KEYFERRY_CLI_VIEWS_H_
 
-#include <string>
-
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "keyferry/v1/deployments.pb.h"
 #include "keyferry/v1/organizations.pb.h"

@@ -1,5 +1,6 @@
 #include "cli/testing/fake_api.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -8,8 +9,8 @@
 
 #include <map>
 
-#include "absl/strings/strip.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/rpc/status_conversion.h"
 
@@ -18,7 +19,8 @@ namespace {
 
 constexpr char kPrefix[] = "/keyferry.v1.";
 
-using Answer = std::function<absl::Status(grpc::GenericCallbackServerContext& context, const std::string& bytes, std::string& answer)>;
+using Answer = std::function<absl::Status(grpc::GenericCallbackServerContext& context, const std::string& bytes,
+                                          std::string& answer)>;
 
 std::string BytesOf(const grpc::ByteBuffer& buffer) {
   std::vector<grpc::Slice> slices;
@@ -31,7 +33,9 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
 // One unary call.
 class Reactor final : public grpc::ServerGenericBidiReactor {
  public:
-  Reactor(grpc::GenericCallbackServerContext& context, const Answer& answer) : context_(context), answer_(answer) { StartRead(&request_); }
+  Reactor(grpc::GenericCallbackServerContext& context, const Answer& answer) : context_(context), answer_(answer) {
+    StartRead(&request_);
+  }
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INTERNAL, "no request"));
@@ -56,7 +60,9 @@ class Service final : public grpc::CallbackGenericService {
   explicit Service(Answer answer) : answer_(std::move(answer)) {}
 
  private:
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override { return new Reactor(*context, answer_); }
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    return new Reactor(*context, answer_);
+  }
   const Answer answer_;
 };
 
@@ -83,8 +89,11 @@ struct FakeApi::State {
 };
 
 FakeApi::FakeApi(const std::string& socket_path) : state_(std::make_unique<State>()) {
-  state_->service = std::make_unique<Service>(
-      [this](grpc::GenericCallbackServerContext& context, const std::string& bytes, std::string& answer) { return state_->Handle(context, bytes, answer); });
+  // Held for good: its last user would wait up to 10 s for the poller of the callback API.
+  [[maybe_unused]] static const bool held = (grpc_init(), true);
+  state_->service =
+      std::make_unique<Service>([this](grpc::GenericCallbackServerContext& context, const std::string& bytes,
+                                       std::string& answer) { return state_->Handle(context, bytes, answer); });
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + socket_path, grpc::InsecureServerCredentials());
   builder.RegisterCallbackGenericService(state_->service.get());

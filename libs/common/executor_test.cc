@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <latch>
+#include <condition_variable>
+#include <mutex>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -13,9 +14,27 @@
 namespace keyferry {
 namespace {
 
-// Waiting is std::latch's, which TSan sees through, unlike Debian's uninstrumented Abseil. What never comes runs into
-// ctest's timeout.
 constexpr absl::Duration kLong = absl::Hours(1);
+
+// Of std parts, which TSan sees through, unlike Debian's uninstrumented Abseil. What never comes runs into ctest's
+// timeout.
+class Countdown {
+ public:
+  explicit Countdown(int count) : count_(count) {}
+  void Down() {
+    std::lock_guard lock(mutex_);
+    if (--count_ == 0) zero_.notify_all();
+  }
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    zero_.wait(lock, [this] { return count_ <= 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable zero_;
+  int count_;
+};
 
 class ExecutorTest : public ::testing::Test {
  protected:
@@ -23,28 +42,29 @@ class ExecutorTest : public ::testing::Test {
 };
 
 TEST_F(ExecutorTest, RunRunsEverythingOnOtherThreads) {
-  std::latch left(1000);
+  Countdown left(1000);
   for (int i = 0; i < 1000; ++i) {
     pool_->Run([&, caller = std::this_thread::get_id()] {
       EXPECT_NE(std::this_thread::get_id(), caller);
-      left.count_down();
+      left.Down();
     });
   }
-  left.wait();
+  left.Wait();
 }
 
 TEST_F(ExecutorTest, WorkMayRunMoreWork) {
-  std::latch done(1);
-  pool_->Run([&] { pool_->Run([&] { pool_->RunAfter(absl::ZeroDuration(), [&] { done.count_down(); }); }); });
-  done.wait();
+  Countdown done(1);
+  pool_->Run([&] { pool_->Run([&] { pool_->RunAfter(absl::ZeroDuration(), [&] { done.Down(); }); }); });
+  done.Wait();
 }
 
 TEST_F(ExecutorTest, OneBlockedThreadDoesNotHoldUpTheOthers) {
-  std::latch release(1), done(1);
-  pool_->Run([&] { release.wait(); });
-  pool_->Run([&] { done.count_down(); });
-  done.wait();
-  release.count_down();
+  Countdown release(1), done(1);
+  pool_->Run([&] { release.Wait(); });
+  pool_->Run([&] { done.Down(); });
+  done.Wait();
+  release.Down();
+  pool_.reset();
 }
 
 TEST_F(ExecutorTest, TheDestructorFinishesWhatRunWasGivenAndWhatThatRan) {
@@ -73,7 +93,6 @@ TEST_F(ExecutorTest, TheDestructorDropsWhatRunAfterWasGivenWithoutWaiting) {
 TEST_F(ExecutorTest, WorkIsDestroyedOnceItRan) {
   auto witness = std::make_shared<int>();
   const std::weak_ptr<int> watch = witness;
-  std::latch done(1);
   pool_->Run([witness = std::move(witness)] {});
   pool_.reset();
   EXPECT_TRUE(watch.expired());
@@ -82,37 +101,37 @@ TEST_F(ExecutorTest, WorkIsDestroyedOnceItRan) {
 TEST_F(ExecutorTest, TimersRunInTheOrderOfTheirDelays) {
   const auto single = NewThreadPool(1);
   std::vector<int> order;
-  std::latch left(3);
+  Countdown left(3);
   for (const int delay : {30, 10, 20}) {
     single->RunAfter(absl::Milliseconds(delay), [&, delay] {
       order.push_back(delay);
-      left.count_down();
+      left.Down();
     });
   }
-  left.wait();
+  left.Wait();
   EXPECT_EQ(order, (std::vector<int>{10, 20, 30}));
 }
 
 TEST_F(ExecutorTest, ATimerIsNeverEarly) {
-  std::latch done(1);
+  Countdown done(1);
   const absl::Time start = absl::Now();
-  pool_->RunAfter(absl::Milliseconds(20), [&] { done.count_down(); });
-  done.wait();
+  pool_->RunAfter(absl::Milliseconds(20), [&] { done.Down(); });
+  done.Wait();
   EXPECT_GE(absl::Now() - start, absl::Milliseconds(19));
 }
 
 TEST_F(ExecutorTest, ANegativeDelayIsNow) {
-  std::latch done(1);
-  pool_->RunAfter(-kLong, [&] { done.count_down(); });
-  done.wait();
+  Countdown done(1);
+  pool_->RunAfter(-kLong, [&] { done.Down(); });
+  done.Wait();
 }
 
 TEST_F(ExecutorTest, AnInfiniteDelayIsNever) {
   std::atomic<bool> ran = false;
-  std::latch later(1);
+  Countdown later(1);
   pool_->RunAfter(absl::InfiniteDuration(), [&] { ran = true; });
-  pool_->RunAfter(absl::Milliseconds(5), [&] { later.count_down(); });
-  later.wait();
+  pool_->RunAfter(absl::Milliseconds(5), [&] { later.Down(); });
+  later.Wait();
   pool_.reset();
   EXPECT_FALSE(ran);
 }
@@ -122,10 +141,10 @@ class StrandTest : public ExecutorTest {};
 TEST_F(StrandTest, WorkRunsInOrderAndOneAtATime) {
   const auto strand = Strand::Create(*pool_);
   std::vector<int> order;
-  std::latch done(1);
+  Countdown done(1);
   for (int i = 0; i < 10'000; ++i) strand->Run([&order, i] { order.push_back(i); });
-  strand->Run([&] { done.count_down(); });
-  done.wait();
+  strand->Run([&] { done.Down(); });
+  done.Wait();
   std::vector<int> expected(10'000);
   std::iota(expected.begin(), expected.end(), 0);
   EXPECT_EQ(order, expected);
@@ -134,71 +153,72 @@ TEST_F(StrandTest, WorkRunsInOrderAndOneAtATime) {
 TEST_F(StrandTest, WorkOfManyThreadsNeverOverlaps) {
   const auto strand = Strand::Create(*pool_);
   int unguarded = 0;
-  std::latch left(4 * 2000);
+  Countdown left(4 * 2000);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 2000; ++i) {
         strand->Run([&] {
           ++unguarded;
-          left.count_down();
+          left.Down();
         });
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  left.wait();
+  left.Wait();
   EXPECT_EQ(unguarded, 4 * 2000);
 }
 
 TEST_F(StrandTest, StrandsRunBesideEachOther) {
   const auto blocked = Strand::Create(*pool_);
   const auto free = Strand::Create(*pool_);
-  std::latch release(1), done(1);
-  blocked->Run([&] { release.wait(); });
-  free->Run([&] { done.count_down(); });
-  done.wait();
-  release.count_down();
+  Countdown release(1), done(1);
+  blocked->Run([&] { release.Wait(); });
+  free->Run([&] { done.Down(); });
+  done.Wait();
+  release.Down();
+  pool_.reset();
 }
 
 TEST_F(StrandTest, WorkRunFromItsOwnWorkComesLater) {
   const auto strand = Strand::Create(*pool_);
   std::string order;
-  std::latch done(1);
+  Countdown done(1);
   strand->Run([&, strand] {
     strand->Run([&] {
       order += "b";
-      done.count_down();
+      done.Down();
     });
     order += "a";
   });
-  done.wait();
+  done.Wait();
   EXPECT_EQ(order, "ab");
 }
 
 TEST_F(StrandTest, QueuedWorkOutlivesTheLastPointer) {
-  std::latch release(1), done(1);
+  Countdown release(1), done(1);
   auto strand = Strand::Create(*pool_);
-  strand->Run([&] { release.wait(); });
-  strand->Run([&] { done.count_down(); });
+  strand->Run([&] { release.Wait(); });
+  strand->Run([&] { done.Down(); });
   strand.reset();
-  release.count_down();
-  done.wait();
+  release.Down();
+  done.Wait();
 }
 
 TEST_F(StrandTest, ATimerRunsOnTheStrand) {
   const auto strand = Strand::Create(*pool_);
   int unguarded = 0;
-  std::latch done(1);
+  Countdown done(1);
   strand->RunAfter(absl::Milliseconds(1), [&] {
     ++unguarded;
-    done.count_down();
+    done.Down();
   });
   for (int i = 0; i < 1000; ++i) strand->Run([&] { ++unguarded; });
-  done.wait();
-  std::latch drained(1);
-  strand->Run([&] { drained.count_down(); });
-  drained.wait();
+  done.Wait();
+  Countdown drained(1);
+  strand->Run([&] { drained.Down(); });
+  drained.Wait();
   EXPECT_EQ(unguarded, 1001);
 }
 
@@ -209,9 +229,9 @@ TEST_F(StrandTest, ATimerDoesNotKeepItsStrandAlive) {
   strand->RunAfter(absl::Milliseconds(5), [&] { ran = true; });
   strand.reset();
   EXPECT_TRUE(watch.expired());
-  std::latch later(1);
-  pool_->RunAfter(absl::Milliseconds(10), [&] { later.count_down(); });
-  later.wait();
+  Countdown later(1);
+  pool_->RunAfter(absl::Milliseconds(10), [&] { later.Down(); });
+  later.Wait();
   pool_.reset();
   EXPECT_FALSE(ran);
 }

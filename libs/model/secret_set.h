@@ -98,7 +98,7 @@ struct SealedObject {
   // Deployments with a pull secret.
   std::string pull_secret_uid;
   std::string pull_secret_host;
-  // key empty: none.
+  // Its key is `auth`, as in the image pull secret. data_key_id empty: none.
   SealedEntry pull_entry;
 };
 

@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/clock.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/rpc/socket.h"
@@ -22,28 +23,34 @@ namespace {
 
 constexpr int kMinBackoffMillis = 10;
 constexpr int kMaxBackoffMillis = 500;
+constexpr absl::Duration kRecountInterval = absl::Milliseconds(100);
 
 bool IsExhaustion(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
-// How many of the connections that were handed over are still open. Their new owner closes them without a word, so each is known by
-// descriptor and inode: a closed descriptor, or one that is another file by now, does not count.
+// How many of the connections that were handed over are still open. Their new owner closes them without a word, so each
+// is known by descriptor and inode: a closed descriptor, or one that is another file by now, does not count.
 class OpenConnections {
  public:
   void Add(int descriptor) { inodes_[descriptor] = InodeOf(descriptor); }
 
+  // Looks again at all of them at most every kRecountInterval: a flood must not make each refusal that dear.
   bool IsFull(size_t limit) {
     if (inodes_.size() < limit) return false;
+    const absl::Duration now = SystemClock().Monotonic();
+    if (now < next_count_) return true;
+    next_count_ = now + kRecountInterval;
     std::erase_if(inodes_, [](const auto& entry) { return InodeOf(entry.first) != entry.second; });
     return inodes_.size() >= limit;
   }
 
  private:
   static ino_t InodeOf(int descriptor) {
-    struct stat info{};
+    struct stat info {};
     return fstat(descriptor, &info) == 0 ? info.st_ino : 0;
   }
 
   std::unordered_map<int, ino_t> inodes_;
+  absl::Duration next_count_ = -absl::InfiniteDuration();
 };
 
 class LoopAcceptor final : public Acceptor {
@@ -73,7 +80,8 @@ class LoopAcceptor final : public Acceptor {
         backoff = 0;
         Admit(Descriptor(descriptor));
       } else if (IsExhaustion(errno)) {
-        if (backoff == 0) Log(Severity::kWarning, "accept_exhausted", {{"listener", address()}, {"error", strerror(errno)}});
+        if (backoff == 0)
+          Log(Severity::kWarning, "accept_exhausted", {{"listener", address()}, {"error", strerror(errno)}});
         backoff = std::clamp(backoff * 2, kMinBackoffMillis, kMaxBackoffMillis);
       }
     }

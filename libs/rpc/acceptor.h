@@ -1,5 +1,5 @@
-// Our own accept loop. gRPC 1.51 gives a listener up for ever at the first accept that fails for want of descriptors (CVE-2023-4785);
-// this one waits and goes on, and caps the connections it has open.
+// Our own accept loop. gRPC 1.51 gives a listener up for ever at the first accept that fails for want of descriptors
+// (CVE-2023-4785); this one waits and goes on, and caps the connections it has open.
 //
 // Thread safety: Bind, Start and the destructor on one thread; the handler runs on the acceptor's own.
 #ifndef KEYFERRY_RPC_ACCEPTOR_H_
@@ -32,9 +32,9 @@ class Acceptor {
   // Takes the descriptor: non-blocking, close-on-exec.
   using Handler = std::function<void(int descriptor)>;
 
-  // Listens at once; connections wait in the kernel's queue until Start. InvalidArgument: no such address. FailedPrecondition: the
-  // path of a unix socket is something else. Unavailable: the address is in use, or may not be used.
-  // A unix socket that nobody listens on any more is replaced.
+  // Listens at once; connections wait in the kernel's queue until Start. InvalidArgument: no such address.
+  // FailedPrecondition: the path of a unix socket is something else. Unavailable: the address is in use, or may not be
+  // used. A unix socket that nobody listens on any more is replaced.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Bind(ListenerOptions options);
 
   // Ends the loop, closes the listener and removes its unix socket. Connections that were handed over live on.

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/common/testing/temp_dir.h"
 #include "libs/rpc/socket.h"
@@ -55,7 +56,7 @@ class Connections {
 };
 
 mode_t ModeOf(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
 }
 
@@ -82,8 +83,10 @@ TEST(AcceptorTest, RefusesAddressesThatAreNone) {
   for (const std::string address : {"", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:http", "unix:", "unix:relative"}) {
     EXPECT_THAT(Acceptor::Bind({.address = address}), StatusIs(absl::StatusCode::kInvalidArgument)) << address;
   }
-  EXPECT_THAT(Acceptor::Bind({.address = "unix:/" + std::string(107, 'a')}), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(Acceptor::Bind({.address = "127.0.0.1:0", .allowed_users = {{0}}}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Acceptor::Bind({.address = "unix:/" + std::string(107, 'a')}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Acceptor::Bind({.address = "127.0.0.1:0", .allowed_users = {{0}}}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST(AcceptorTest, ConnectionsPastTheCapAreClosedAndComeInAgainOnceOthersEnd) {
@@ -98,8 +101,14 @@ TEST(AcceptorTest, ConnectionsPastTheCapAreClosedAndComeInAgainOnceOthersEnd) {
   EXPECT_EQ(connections.count(), 2U);
 
   connections.CloseAll();
-  const Descriptor later = ConnectRaw((*acceptor)->address());
-  EXPECT_TRUE(connections.Reach(1));
+  // The cap is counted anew after a while.
+  std::vector<Descriptor> later;
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (connections.count() == 0 && absl::Now() < deadline) {
+    later.push_back(ConnectRaw((*acceptor)->address()));
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_GE(connections.count(), 1U);
 }
 
 TEST(AcceptorTest, UnixSocketHasItsModeAndGoesAwayWithTheAcceptor) {
@@ -117,8 +126,10 @@ TEST(AcceptorTest, UnixSocketHasItsModeAndGoesAwayWithTheAcceptor) {
 TEST(AcceptorTest, UnixSocketLetsOnlyAllowedUsersIn) {
   const TempDir directory;
   Connections connections;
-  const auto strict = Acceptor::Bind({.address = "unix:" + directory.File("strict"), .allowed_users = {{getuid() + 1}}});
-  const auto open = Acceptor::Bind({.address = "unix:" + directory.File("open"), .allowed_users = {{getuid() + 1, getuid()}}});
+  const auto strict =
+      Acceptor::Bind({.address = "unix:" + directory.File("strict"), .allowed_users = {{getuid() + 1}}});
+  const auto open =
+      Acceptor::Bind({.address = "unix:" + directory.File("open"), .allowed_users = {{getuid() + 1, getuid()}}});
   (*strict)->Start(connections.Handler());
   EXPECT_TRUE(IsClosedByPeer(ConnectRaw((*strict)->address())));
   EXPECT_EQ(connections.count(), 0U);

@@ -1,11 +1,11 @@
 #include "libs/rpc/callback_pulse.h"
 
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-
-#include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 
 namespace keyferry {
 namespace {
@@ -45,15 +45,17 @@ class LameCallPulse final : public CallbackPulse {
     changed_.wait(lock, [this] { return !in_flight_; });
   }
 
-  // A call on a channel without credentials fails at once, without a socket, and its end is an event of the callback queue.
+  // A call on a channel without credentials fails at once, without a socket, and its end is an event of the callback
+  // queue.
   void PostEvent() {
     call_ = std::make_unique<Call>();
     call_->request = grpc::ByteBuffer(nullptr, 0);
-    stub_.UnaryCall(&call_->context, "/keyferry.Pulse/Beat", grpc::StubOptions(), &call_->request, &call_->response, [this](grpc::Status) {
-      std::lock_guard lock(mutex_);
-      in_flight_ = false;
-      changed_.notify_all();
-    });
+    stub_.UnaryCall(&call_->context, "/keyferry.Pulse/Beat", grpc::StubOptions(), &call_->request, &call_->response,
+                    [this](grpc::Status) {
+                      std::lock_guard lock(mutex_);
+                      in_flight_ = false;
+                      changed_.notify_all();
+                    });
   }
 
   std::mutex mutex_;

@@ -1,11 +1,11 @@
-// Shows what CallbackPulse does: sparse calls to a callback server, in turns with and without it; prints quantiles and their ratio.
-// usage: callback_pulse_bench [CALLS]    about 2 s a call
+// Shows what CallbackPulse does: sparse calls to a callback server, in turns with and without it; prints quantiles and
+// their ratio. usage: callback_pulse_bench [CALLS]    about 2 s a call
+#include <grpcpp/security/server_credentials.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
-
-#include <grpcpp/security/server_credentials.h>
 
 #include "absl/time/clock.h"
 #include "keyferry/v1/environments.grpc.pb.h"
@@ -19,7 +19,8 @@ namespace {
 constexpr int kCallsPerTurn = 5;
 
 class EchoService final : public v1::Environments::CallbackService {
-  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context, const v1::GetEnvironmentRequest*, v1::Environment*) override {
+  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context, const v1::GetEnvironmentRequest*,
+                                           v1::Environment*) override {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
@@ -33,8 +34,10 @@ double Quantile(std::vector<double> values, double quantile) {
 
 int Run(int calls) {
   EchoService service;
-  const auto server = RpcServer::Start({&service}, {Door{{.address = "127.0.0.1:0"}, grpc::InsecureServerCredentials()}});
-  const auto stub = v1::Environments::NewStub(NewChannel((*server)->addresses()[0], grpc::InsecureChannelCredentials()));
+  const auto server =
+      RpcServer::Start({&service}, {Door{{.address = "127.0.0.1:0"}, grpc::InsecureServerCredentials()}});
+  const auto stub =
+      v1::Environments::NewStub(NewChannel((*server)->addresses()[0], grpc::InsecureChannelCredentials()));
   std::mt19937 random(std::random_device{}());
   std::uniform_int_distribution<int> pause_millis(1000, 3000);
   std::vector<double> millis[2];

@@ -1,15 +1,15 @@
 #include "libs/rpc/credentials.h"
 
-#include <fstream>
-#include <iterator>
-#include <optional>
-
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+
+#include <fstream>
+#include <iterator>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/limits.h"
@@ -51,7 +51,8 @@ int NoPassword(char*, int, int, void*) { return 0; }
 absl::StatusOr<PrivateKey> ReadPrivateKey(const std::string& path) {
   ASSIGN_OR_RETURN(Bio bio, Open(path));
   PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr), EVP_PKEY_free);
-  if (key == nullptr) return absl::FailedPreconditionError(absl::StrCat(path, ": holds no unencrypted PEM private key"));
+  if (key == nullptr)
+    return absl::FailedPreconditionError(absl::StrCat(path, ": holds no unencrypted PEM private key"));
   return key;
 }
 
@@ -99,7 +100,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(
   return grpc::experimental::TlsCredentials(options);
 }
 
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, std::shared_ptr<grpc::ChannelCredentials> credentials) {
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& target,
+                                          std::shared_ptr<grpc::ChannelCredentials> credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);

@@ -1,13 +1,14 @@
-// TLS credentials and channels. Files are read again when they change (symlink-swapped directories), for new handshakes.
+// TLS credentials and channels. Files are read again when they change (symlink-swapped directories), for new
+// handshakes.
 #ifndef KEYFERRY_RPC_CREDENTIALS_H_
 #define KEYFERRY_RPC_CREDENTIALS_H_
-
-#include <memory>
-#include <string>
 
 #include <grpcpp/channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
+
+#include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 
@@ -28,9 +29,10 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsServerCredentials(co
 // Presents certificate_chain when it is not empty.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(const TlsFiles& files);
 
-// A channel with the house's keepalive (30 s / 10 s, also without calls), message limits, bdp_probe 0 and a 64 KiB look-ahead.
-// target: `host:port` or `unix:/path`.
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, std::shared_ptr<grpc::ChannelCredentials> credentials);
+// A channel with the house's keepalive (30 s / 10 s, also without calls), message limits, bdp_probe 0 and a 64 KiB
+// look-ahead. target: `host:port` or `unix:/path`.
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& target,
+                                          std::shared_ptr<grpc::ChannelCredentials> credentials);
 
 }  // namespace keyferry
 

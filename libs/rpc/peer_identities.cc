@@ -1,15 +1,15 @@
 #include "libs/rpc/peer_identities.h"
 
+#include <grpcpp/security/auth_context.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
 #include <ctime>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include <grpcpp/security/auth_context.h>
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include "libs/common/status_macros.h"
 
@@ -19,8 +19,10 @@ namespace {
 std::string ToString(grpc::string_ref text) { return std::string(text.data(), text.size()); }
 
 absl::StatusOr<absl::Time> ExpiryOf(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                      BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr),
+                                                                X509_free);
   std::tm fields{};
   if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &fields) != 1) {
     return absl::UnauthenticatedError("the client certificate cannot be read");

@@ -1,4 +1,5 @@
-// What a connection's TLS proved of its peer. Parsing a certificate costs more than a whole call may, so what was read of one is kept.
+// What a connection's TLS proved of its peer. Parsing a certificate costs more than a whole call may, so what was read
+// of one is kept.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_RPC_PEER_IDENTITIES_H_
@@ -31,8 +32,8 @@ class PeerIdentities {
   static absl::StatusOr<std::unique_ptr<PeerIdentities>> Create(std::string_view trust_domain);
   virtual ~PeerIdentities() = default;
 
-  // Null: the peer presented no certificate (the edge door). Unauthenticated: it did, but not with exactly one URI that is a SPIFFE id of
-  // ours.
+  // Null: the peer presented no certificate (the edge door). Unauthenticated: it did, but not with exactly one URI that
+  // is a SPIFFE id of ours.
   virtual absl::StatusOr<std::shared_ptr<const PeerIdentity>> Identify(const grpc::AuthContext& context) = 0;
 };
 

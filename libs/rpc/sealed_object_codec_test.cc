@@ -51,7 +51,8 @@ TEST(SealedObjectCodecTest, SerializesEqualObjectsToEqualBytes) {
 TEST(SealedObjectCodecTest, BytesThatAreNoObjectAreDataLoss) {
   EXPECT_THAT(ParseSealedObject("\xff\xff\xff"), StatusIs(absl::StatusCode::kDataLoss));
   const std::string bytes = SerializeSealedObject(EveryFieldSet());
-  EXPECT_THAT(ParseSealedObject(std::string_view(bytes).substr(0, bytes.size() - 1)), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(ParseSealedObject(std::string_view(bytes).substr(0, bytes.size() - 1)),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "libs/rpc/server.h"
 
-#include <atomic>
-#include <mutex>
-
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+
+#include <atomic>
+#include <mutex>
 
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
@@ -95,7 +95,8 @@ class OwnAcceptServer final : public RpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<grpc::Service*>& services, std::vector<Door> doors) {
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<grpc::Service*>& services,
+                                                            std::vector<Door> doors) {
   EnableHealthService();
   grpc::ServerBuilder builder;
   Configure(builder);
@@ -103,7 +104,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<gr
   for (Door& door : doors) {
     Entrance& entrance = entrances.emplace_back();
     ASSIGN_OR_RETURN(entrance.acceptor, Acceptor::Bind(std::move(door.listener)));
-    entrance.connections = builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD, std::move(door.credentials));
+    entrance.connections =
+        builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD, std::move(door.credentials));
   }
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

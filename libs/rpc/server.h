@@ -1,5 +1,6 @@
-// A gRPC server behind our own accept loops, with the house's limits: message and metadata sizes, streams a connection, keepalive, no
-// compression (it would tell of secrets by their size), the standard health service on every door, never reflection or channelz.
+// A gRPC server behind our own accept loops, with the house's limits: message and metadata sizes, streams a connection,
+// keepalive, no compression (it would tell of secrets by their size), the standard health service on every door, never
+// reflection or channelz.
 //
 // What a door lets a peer prove follows from its credentials; services read it from the call's AuthContext.
 //
@@ -29,8 +30,10 @@ struct Door {
 
 class RpcServer {
  public:
-  // Serves at once, health SERVING. The services outlive the server. Codes as Acceptor::Bind; Internal when gRPC refuses to start.
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::vector<grpc::Service*>& services, std::vector<Door> doors);
+  // Serves at once, health SERVING. The services outlive the server. Codes as Acceptor::Bind; Internal when gRPC
+  // refuses to start.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::vector<grpc::Service*>& services,
+                                                          std::vector<Door> doors);
 
   // Shuts down without mercy unless Shutdown was called.
   virtual ~RpcServer() = default;
@@ -39,8 +42,8 @@ class RpcServer {
   virtual std::vector<std::string> addresses() const = 0;
   // Answer of the health service, for every service.
   virtual void SetServing(bool serving) = 0;
-  // NOT_SERVING; no new connections and calls; waits for the calls that run, and cancels those that still do after `patience`. Returns
-  // once none runs. Later calls do nothing.
+  // NOT_SERVING; no new connections and calls; waits for the calls that run, and cancels those that still do after
+  // `patience`. Returns once none runs. Later calls do nothing.
   virtual void Shutdown(absl::Duration patience) = 0;
 };
 

@@ -1,10 +1,9 @@
 #include "libs/rpc/server.h"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
 #include "keyferry/v1/environments.grpc.pb.h"
@@ -25,7 +24,8 @@ constexpr char kOperator[] = "spiffe://keyferry.test/operator/ada";
 // Answers with who the peer is: agent `who`; agent `slow` waits until it is cancelled.
 class WhoService final : public v1::Environments::CallbackService {
  public:
-  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context, const v1::GetEnvironmentRequest* request,
+  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context,
+                                           const v1::GetEnvironmentRequest* request,
                                            v1::Environment* response) override {
     if (request->agent() == "slow") {
       started.Notify();
@@ -56,7 +56,8 @@ class ServerTest : public testing::Test {
     return *std::move(server);
   }
 
-  absl::StatusOr<std::string> AskWho(const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials) {
+  absl::StatusOr<std::string> AskWho(const std::string& address,
+                                     std::shared_ptr<grpc::ChannelCredentials> credentials) {
     return AskWho(*v1::Environments::NewStub(NewChannel(address, std::move(credentials))));
   }
 
@@ -79,14 +80,16 @@ class ServerTest : public testing::Test {
 
 TEST_F(ServerTest, InnerDoorKnowsThePeerByItsCertificate) {
   const auto server = StartMutualTls(authority_.Issue({}));
-  EXPECT_THAT(AskWho(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))), IsOkAndHolds(kOperator));
+  EXPECT_THAT(AskWho(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))),
+              IsOkAndHolds(kOperator));
 }
 
 TEST_F(ServerTest, InnerDoorIsShutWithoutACertificate) {
   const auto server = StartMutualTls(authority_.Issue({}));
   EXPECT_THAT(AskWho(server->addresses()[0], *TlsChannelCredentials({.roots = authority_.roots()})),
               StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(AskWho(server->addresses()[0], grpc::InsecureChannelCredentials()), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(AskWho(server->addresses()[0], grpc::InsecureChannelCredentials()),
+              StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(ServerTest, InnerDoorIsShutToAnotherAuthoritysCertificate) {
@@ -110,8 +113,10 @@ TEST_F(ServerTest, ClientRefusesAServerOfAnotherAuthority) {
 
 TEST_F(ServerTest, CertificateWithoutExactlyOneSpiffeUriIsNobody) {
   const auto server = StartMutualTls(authority_.Issue({}));
-  const std::vector<std::vector<std::string>> cases = {
-      {}, {"https://keyferry.test/operator/ada"}, {kOperator, "spiffe://keyferry.test/operator/eve"}, {kOperator, "https://keyferry.test/"}};
+  const std::vector<std::vector<std::string>> cases = {{},
+                                                       {"https://keyferry.test/operator/ada"},
+                                                       {kOperator, "spiffe://keyferry.test/operator/eve"},
+                                                       {kOperator, "https://keyferry.test/"}};
   for (const auto& uris : cases) {
     EXPECT_THAT(AskWho(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = uris}))),
                 StatusIs(absl::StatusCode::kUnauthenticated))
@@ -120,19 +125,22 @@ TEST_F(ServerTest, CertificateWithoutExactlyOneSpiffeUriIsNobody) {
 }
 
 TEST_F(ServerTest, EdgeDoorsNeverTakeAnIdentityFromACertificate) {
-  const auto server = RpcServer::Start({&service_}, {Door{{.address = "127.0.0.1:0"}, *TlsServerCredentials(authority_.Issue({}))},
-                                                     Door{{.address = "unix:" + directory_.File("edge")}, grpc::InsecureServerCredentials()}});
+  const auto server = RpcServer::Start(
+      {&service_}, {Door{{.address = "127.0.0.1:0"}, *TlsServerCredentials(authority_.Issue({}))},
+                    Door{{.address = "unix:" + directory_.File("edge")}, grpc::InsecureServerCredentials()}});
   ASSERT_THAT(server, IsOk());
   const auto addresses = (*server)->addresses();
-  EXPECT_THAT(AskWho(addresses[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))), IsOkAndHolds("nobody"));
+  EXPECT_THAT(AskWho(addresses[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))),
+              IsOkAndHolds("nobody"));
   EXPECT_THAT(AskWho(addresses[1], grpc::InsecureChannelCredentials()), IsOkAndHolds("nobody"));
 }
 
 TEST_F(ServerTest, SecondServerOnThePortIsRefused) {
   const auto server = StartMutualTls(authority_.Issue({}));
   WhoService another;
-  EXPECT_THAT(RpcServer::Start({&another}, {Door{{.address = server->addresses()[0]}, grpc::InsecureServerCredentials()}}),
-              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(
+      RpcServer::Start({&another}, {Door{{.address = server->addresses()[0]}, grpc::InsecureServerCredentials()}}),
+      StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(ServerTest, CredentialsNameTheFileThatIsWrong) {
@@ -142,7 +150,8 @@ TEST_F(ServerTest, CredentialsNameTheFileThatIsWrong) {
   const auto mismatch = MutualTlsServerCredentials(files);
   EXPECT_THAT(mismatch, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(std::string(mismatch.status().message()), testing::HasSubstr(other.private_key));
-  EXPECT_THAT(TlsServerCredentials({.certificate_chain = "/nowhere.pem"}), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(TlsServerCredentials({.certificate_chain = "/nowhere.pem"}),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(TlsChannelCredentials({.roots = other.private_key}), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
@@ -160,9 +169,22 @@ TEST_F(ServerTest, AMessageOfMoreThanTheLimitIsRefused) {
   }
 }
 
+TEST_F(ServerTest, MoreThanEightKibibytesOfMetadataAreRefused) {
+  const auto server = StartMutualTls(authority_.Issue({}));
+  const auto stub = v1::Environments::NewStub(
+      NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
+  for (const auto& [size, accepted] : {std::pair{7000, true}, {kMaxMetadataBytes, false}}) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-large", std::string(static_cast<size_t>(size), 'a'));
+    v1::Environment response;
+    EXPECT_EQ(stub->GetEnvironment(&context, {}, &response).ok(), accepted) << size;
+  }
+}
+
 TEST_F(ServerTest, ACompressedMessageIsRefused) {
   const auto server = StartMutualTls(authority_.Issue({}));
-  const auto stub = v1::Environments::NewStub(NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
+  const auto stub = v1::Environments::NewStub(
+      NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
   grpc::ClientContext context;
   context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   v1::GetEnvironmentRequest request;
@@ -178,18 +200,21 @@ int AskHealth(grpc::GenericStub& stub) {
   grpc::ByteBuffer response;
   absl::Notification done;
   int serving = -1;
-  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response, [&](const grpc::Status& status) {
-    std::vector<grpc::Slice> slices;
-    if (status.ok() && response.Dump(&slices).ok() && !slices.empty() && slices[0].size() == 2) serving = slices[0].begin()[1];
-    done.Notify();
-  });
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                 [&](const grpc::Status& status) {
+                   std::vector<grpc::Slice> slices;
+                   if (status.ok() && response.Dump(&slices).ok() && !slices.empty() && slices[0].size() == 2)
+                     serving = slices[0].begin()[1];
+                   done.Notify();
+                 });
   done.WaitForNotification();
   return serving;
 }
 
 TEST_F(ServerTest, HealthIsServingUntilSetOtherwise) {
   const auto server = StartMutualTls(authority_.Issue({}));
-  grpc::GenericStub stub(NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
+  grpc::GenericStub stub(
+      NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
   EXPECT_EQ(AskHealth(stub), 1);
   server->SetServing(false);
   EXPECT_EQ(AskHealth(stub), 2);
@@ -197,7 +222,8 @@ TEST_F(ServerTest, HealthIsServingUntilSetOtherwise) {
 
 TEST_F(ServerTest, ShutdownEndsCallsThatOutliveItsPatience) {
   const auto server = StartMutualTls(authority_.Issue({}));
-  const auto stub = v1::Environments::NewStub(NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
+  const auto stub = v1::Environments::NewStub(
+      NewChannel(server->addresses()[0], *TlsChannelCredentials(authority_.Issue({.uris = {kOperator}}))));
   grpc::ClientContext context;
   v1::GetEnvironmentRequest request;
   request.set_agent("slow");

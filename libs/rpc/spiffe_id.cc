@@ -27,8 +27,10 @@ bool IsRole(std::string_view text) { return std::find(std::begin(kRoles), std::e
 }  // namespace
 
 absl::Status CheckTrustDomain(std::string_view trust_domain) {
-  const std::vector<std::string> labels = absl::StrSplit(absl::string_view(trust_domain.data(), trust_domain.size()), '.');
-  if (trust_domain.size() <= kMaxHostLength && std::all_of(labels.begin(), labels.end(), IsLabel)) return absl::OkStatus();
+  const std::vector<std::string> labels =
+      absl::StrSplit(absl::string_view(trust_domain.data(), trust_domain.size()), '.');
+  if (trust_domain.size() <= kMaxHostLength && std::all_of(labels.begin(), labels.end(), IsLabel))
+    return absl::OkStatus();
   return absl::InvalidArgumentError("the trust domain must be lower-case DNS labels joined by dots");
 }
 
@@ -47,7 +49,8 @@ absl::StatusOr<SpiffeId> ParseSpiffeId(std::string_view text, std::string_view t
   } else if (parts.size() == 5 && parts[1] == "region" && parts[3] == "provisioner") {
     id.kind = SpiffeKind::kProvisioner;
     id.region = parts[2];
-  } else if (parts.size() == 7 && parts[1] == "organization" && parts[3] == "role" && IsRole(parts[4]) && parts[5] == "service") {
+  } else if (parts.size() == 7 && parts[1] == "organization" && parts[3] == "role" && IsRole(parts[4]) &&
+             parts[5] == "service") {
     id.kind = SpiffeKind::kService;
     id.organization = parts[2];
     id.role = parts[4];

@@ -2,7 +2,7 @@
 //
 //   spiffe://<domain>/region/<region>/provisioner/<id>
 //   spiffe://<domain>/operator/<id>
-//   spiffe://<domain>/organization/<organization>/role/<role>/service/<id>    (docs/adr/2026-11-22-service-identities.md)
+//   spiffe://<domain>/organization/<organization>/role/<role>/service/<id> (docs/adr/2026-11-22-service-identities.md)
 //
 // Thread safety: free functions, any thread.
 #ifndef KEYFERRY_RPC_SPIFFE_ID_H_
@@ -34,7 +34,8 @@ struct SpiffeId {
   std::string role;
 };
 
-// Unauthenticated unless the id has exactly one of the shapes above in this trust domain. The message never repeats the id.
+// Unauthenticated unless the id has exactly one of the shapes above in this trust domain. The message never repeats the
+// id.
 absl::StatusOr<SpiffeId> ParseSpiffeId(std::string_view text, std::string_view trust_domain);
 
 // InvalidArgument unless lower-case DNS labels joined by dots, at most 253 characters.

@@ -46,27 +46,33 @@ TEST_P(SpiffeIdRefusalTest, IsRefusedAndNotRepeated) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, SpiffeIdRefusalTest,
-    testing::Values("", "spiffe://", "spiffe://keyferry.test", "spiffe://keyferry.test/", "SPIFFE://keyferry.test/operator/a",
-                    "https://keyferry.test/operator/a", "spiffe://KEYFERRY.test/operator/a", "spiffe://other.test/operator/a",
-                    "spiffe://keyferry.test.evil/operator/a", "spiffe://user@keyferry.test/operator/a", "spiffe://keyferry.test:1/operator/a",
-                    "spiffe://keyferry.test/operator", "spiffe://keyferry.test/operator/", "spiffe://keyferry.test//operator/a",
-                    "spiffe://keyferry.test/operator/a/", "spiffe://keyferry.test/operator/a/b", "spiffe://keyferry.test/operator/A",
-                    "spiffe://keyferry.test/operator/.", "spiffe://keyferry.test/operator/..", "spiffe://keyferry.test/operator/a?x",
-                    "spiffe://keyferry.test/operator/a#x", "spiffe://keyferry.test/operator/%61", "spiffe://keyferry.test/operator/a b",
-                    std::string("spiffe://keyferry.test/operator/a\0", 34), std::string("spiffe://keyferry.test/operator/a\0b", 35),
-                    "spiffe://keyferry.test/region/eu-1/../us-1/provisioner/p", "spiffe://keyferry.test/region/eu-1/provisioner/p/../../us-1",
-                    "spiffe://keyferry.test/region/us-1/operator/a", "spiffe://keyferry.test/region//provisioner/p",
-                    "spiffe://keyferry.test/region/-us/provisioner/p", "spiffe://keyferry.test/region/us-1/provisioner",
-                    "spiffe://keyferry.test/region/us-1/deploy/p", "spiffe://keyferry.test/organization/acme/role/owner/service/ci",
-                    "spiffe://keyferry.test/organization/acme/role/Admin/service/ci", "spiffe://keyferry.test/organization/acme/service/ci",
-                    "spiffe://keyferry.test/organization//role/admin/service/ci",
-                    "spiffe://keyferry.test/organization/acme/role/admin/service/ci/extra"));
+    testing::Values(
+        "", "spiffe://", "spiffe://keyferry.test", "spiffe://keyferry.test/", "SPIFFE://keyferry.test/operator/a",
+        "https://keyferry.test/operator/a", "spiffe://KEYFERRY.test/operator/a", "spiffe://other.test/operator/a",
+        "spiffe://keyferry.test.evil/operator/a", "spiffe://user@keyferry.test/operator/a",
+        "spiffe://keyferry.test:1/operator/a", "spiffe://keyferry.test/operator", "spiffe://keyferry.test/operator/",
+        "spiffe://keyferry.test//operator/a", "spiffe://keyferry.test/operator/a/",
+        "spiffe://keyferry.test/operator/a/b", "spiffe://keyferry.test/operator/A", "spiffe://keyferry.test/operator/.",
+        "spiffe://keyferry.test/operator/..", "spiffe://keyferry.test/operator/a?x",
+        "spiffe://keyferry.test/operator/a#x", "spiffe://keyferry.test/operator/%61",
+        "spiffe://keyferry.test/operator/a b", std::string("spiffe://keyferry.test/operator/a\0", 34),
+        std::string("spiffe://keyferry.test/operator/a\0b", 35),
+        "spiffe://keyferry.test/region/eu-1/../us-1/provisioner/p",
+        "spiffe://keyferry.test/region/eu-1/provisioner/p/../../us-1", "spiffe://keyferry.test/region/us-1/operator/a",
+        "spiffe://keyferry.test/region//provisioner/p", "spiffe://keyferry.test/region/-us/provisioner/p",
+        "spiffe://keyferry.test/region/us-1/provisioner", "spiffe://keyferry.test/region/us-1/deploy/p",
+        "spiffe://keyferry.test/organization/acme/role/owner/service/ci",
+        "spiffe://keyferry.test/organization/acme/role/Admin/service/ci",
+        "spiffe://keyferry.test/organization/acme/service/ci",
+        "spiffe://keyferry.test/organization//role/admin/service/ci",
+        "spiffe://keyferry.test/organization/acme/role/admin/service/ci/extra"));
 
 TEST(SpiffeIdTest, RefusesOneByteMoreThanTheLimitAndALabelOfSixtyFour) {
   const std::string prefix = "spiffe://keyferry.test/operator/";
   EXPECT_THAT(ParseSpiffeId(prefix + std::string(63, 'a'), kDomain), IsOk());
   EXPECT_THAT(ParseSpiffeId(prefix + std::string(64, 'a'), kDomain), StatusIs(absl::StatusCode::kUnauthenticated));
-  EXPECT_THAT(ParseSpiffeId(std::string(kMaxSpiffeIdBytes + 1, 'a'), kDomain), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(ParseSpiffeId(std::string(kMaxSpiffeIdBytes + 1, 'a'), kDomain),
+              StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
 TEST(SpiffeIdTest, TrustDomainIsLowerCaseLabels) {

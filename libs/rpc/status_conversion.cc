@@ -21,7 +21,8 @@ constexpr size_t kMaxDetailBytes = 4200;
 constexpr absl::Duration kUnavailableRetry = absl::Seconds(1);
 
 bool IsInternal(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown || code == absl::StatusCode::kDataLoss;
+  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
+         code == absl::StatusCode::kDataLoss;
 }
 
 // Cuts between characters, never within one.
@@ -124,7 +125,8 @@ ErrorDetails DetailsFrom(const google::rpc::Status& wire) {
     } else if (any.UnpackTo(&precondition)) {
       for (const auto& violation : precondition.violations()) details.blockers.push_back(violation.subject());
     } else if (any.UnpackTo(&retry)) {
-      details.retry_after = absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
+      details.retry_after =
+          absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
     }
   }
   return details;
@@ -137,8 +139,10 @@ grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view incident_
   google::rpc::Status wire;
   wire.set_code(static_cast<int>(status.code()));
   if (IsInternal(status.code())) {
-    wire.set_message(absl::StrCat("internal error, incident ", absl::string_view(incident_id.data(), incident_id.size())));
-    DetailsBuilder({.reason = absl::StatusCodeToString(status.code()), .metadata = {{"incident", std::string(incident_id)}}})
+    wire.set_message(
+        absl::StrCat("internal error, incident ", absl::string_view(incident_id.data(), incident_id.size())));
+    DetailsBuilder(
+        {.reason = absl::StatusCodeToString(status.code()), .metadata = {{"incident", std::string(incident_id)}}})
         .AddTo(wire);
   } else {
     wire.set_message(Shorten(status.message()));
@@ -151,7 +155,8 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   google::rpc::Status wire;
-  if (!wire.ParseFromString(status.error_details()) || wire.details().empty()) return absl::Status(code, status.error_message());
+  if (!wire.ParseFromString(status.error_details()) || wire.details().empty())
+    return absl::Status(code, status.error_message());
   return MakeError(code, status.error_message(), DetailsFrom(wire));
 }
 

@@ -44,7 +44,8 @@ TEST(StatusConversionTest, EveryPartOfTheDetailsMakesTheRoundTrip) {
                              .retry_after = absl::Milliseconds(1500),
                              .blockers = {"agent-a", "agent-b"}};
 
-  const absl::Status back = FromGrpcStatus(ToGrpcStatus(MakeError(absl::StatusCode::kAborted, "not ready", details), ""));
+  const absl::Status back =
+      FromGrpcStatus(ToGrpcStatus(MakeError(absl::StatusCode::kAborted, "not ready", details), ""));
 
   EXPECT_THAT(back, FailsWith(absl::StatusCode::kAborted, "SECRET_SET_PENDING"));
   EXPECT_EQ(back.message(), "not ready");

@@ -23,6 +23,10 @@ size_t BytesOf(const Commit& commit) {
   return bytes;
 }
 
+absl::Status Closing() {
+  return MakeError(absl::StatusCode::kUnavailable, "the store is closing", {.reason = "STORE_CLOSING"});
+}
+
 absl::Status QueueFull() {
   return MakeError(absl::StatusCode::kResourceExhausted, "the store's queue is full; try again",
                    {.reason = "STORE_BUSY", .retry_after = kRetryAfter});
@@ -145,9 +149,10 @@ void Committer::Enqueue(Request request) {
   absl::MutexLock lock(&mutex_);
   const bool full = unanswered_commits_ >= options_.max_unanswered_commits ||
                     unanswered_bytes_ + request.bytes > options_.max_unanswered_bytes;
-  if (full && !request.new_term) {
+  if (committed_all_ || (full && !request.new_term)) {
     Answers refusal;
-    refusal.answers.push_back({.done = std::move(request.done), .result = QueueFull(), .counted = false});
+    refusal.answers.push_back(
+        {.done = std::move(request.done), .result = committed_all_ ? Closing() : QueueFull(), .counted = false});
     answers_.push_back(std::move(refusal));
     return;
   }

@@ -38,7 +38,7 @@ class Committer {
 
   // All outlive the committer.
   Committer(RocksDatabase& database, RowCache& cache, Rings& rings, DiskGuard& disk, Options options);
-  // Commits and answers what was submitted.
+  // Commits and answers what was submitted; a commit that an answer submits while it closes is Unavailable.
   ~Committer();
 
   // As Store::CommitAsync and Store::AcquireWriter.
@@ -60,7 +60,7 @@ class Committer {
     Store::CommitDone done;
     absl::StatusOr<Revision> result;
     size_t bytes = 0;
-    // Of a refusal for a full queue, which never counted.
+    // False for a request that never came into the queue.
     bool counted = true;
   };
   struct Answers {

@@ -249,6 +249,23 @@ TEST_F(RocksDbStoreTest, AFullQueueRefusesAndWritesNothing) {
   EXPECT_FALSE((*store_->Get(Key("n3"))).has_value());
 }
 
+TEST_F(RocksDbStoreTest, ClosingAnswersEverythingAlsoWhatAnswersSubmit) {
+  std::atomic<int> answered = 0;
+  const std::function<void()> submit = [&] {
+    store_->CommitAsync({.term = term_, .mutations = {{.key = Key("a"), .value = "1"}}}, [&](const auto& result) {
+      ++answered;
+      if (result.ok()) submit();
+    });
+  };
+  Store* const open = store_.get();
+  for (int i = 0; i < 8; ++i) submit();
+  ASSERT_THAT(CommitAndWait(*open, {.term = term_}), IsOk());
+  // As unique_ptr::reset would, but answers may still use the pointer.
+  delete open;
+  static_cast<void>(store_.release());
+  EXPECT_GE(answered, 8);
+}
+
 TEST_F(RocksDbStoreTest, AReadAfterACommitSeesItThroughTheCacheAndWithoutIt) {
   for (const size_t cache_bytes : {size_t{0}, size_t{64} << 20}) {
     store_ = nullptr;

@@ -6,7 +6,7 @@
 //   S2  Each successful commit has a revision of its own, larger than all before it, also across restarts, and stamps it on
 //       every row it writes. Revisions are lineage(16) | sequence(48); nothing reuses one.
 //   S3  A commit of another term than the newest answers Aborted and writes nothing.
-//   S4  Get and Scan see exactly the commits that were answered, and all of them.
+//   S4  Get and Scan see every commit that was answered, and no commit that is not durable. Two reads never go back in time.
 //
 // Thread safety: all methods may be called from any thread.
 #ifndef KEYFERRY_STORAGE_STORE_H_
@@ -22,37 +22,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/storage/row.h"
 
 namespace keyferry {
-
-using Revision = uint64_t;
-inline constexpr int kRevisionSequenceBits = 48;
-constexpr uint64_t LineageOf(Revision revision) { return revision >> kRevisionSequenceBits; }
-constexpr Revision WithLineage(Revision revision, uint64_t lineage) {
-  return (lineage << kRevisionSequenceBits) | (revision & ((uint64_t{1} << kRevisionSequenceBits) - 1));
-}
-
-// Families are key ranges with their own tuning; a commit spans them atomically.
-enum class Family : uint8_t { kMeta, kKeys, kSets, kGenerations, kDeployments, kPlacements, kPending, kRequests };
-inline constexpr int kFamilyCount = 8;
-
-// Sorts by family, then by bytes.
-struct RowKey {
-  Family family = Family::kMeta;
-  std::string bytes;
-  friend auto operator<=>(const RowKey&, const RowKey&) = default;
-};
-
-struct Row {
-  std::string value;
-  // Of the commit that wrote the row.
-  Revision revision = 0;
-};
-
-struct KeyedRow {
-  RowKey key;
-  Row row;
-};
 
 struct Precondition {
   RowKey key;
@@ -89,6 +61,7 @@ enum class Lineage {
 class Store {
  public:
   // Ends with the subscription: after the destructor returns, the function is not running and never will.
+  // REQUIRES: destroyed before the store, and not from within its own function.
   class Subscription {
    public:
     virtual ~Subscription() = default;
@@ -98,10 +71,12 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Makes the caller the writer, durably. Unavailable when another process holds the store.
+  // Makes the caller the writer, durably. Unavailable when another process holds the store. Lineages begin with 1; with kNext the head
+  // becomes its own sequence in the next lineage.
   virtual absl::StatusOr<Term> AcquireWriter(Lineage lineage) = 0;
 
-  // Aborted: a precondition or the term does not hold. ResourceExhausted: the queue or the disk is full, nothing was written.
+  // Aborted: CONCURRENT_MODIFICATION (a precondition does not hold) or STALE_TERM. ResourceExhausted: STORE_BUSY (the queue is full) or
+  // DISK_FULL. DataLoss: a precondition's row is damaged. Nothing was written then.
   // InvalidArgument: a mutation's revision_offset is outside its key, or a key occurs twice.
   virtual void CommitAsync(Commit commit, CommitDone done) = 0;
 

@@ -1,9 +1,9 @@
 #include "services/api/access_policy.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include <algorithm>
 #include <set>
-
-#include <google/protobuf/descriptor.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -62,7 +62,8 @@ std::set<std::string> MethodsOf(const std::vector<std::string>& services) {
       methods.insert(absl::StrCat(name, " (no such service)"));
       continue;
     }
-    for (int i = 0; i < service->method_count(); ++i) methods.insert(absl::StrCat(service->name(), "/", service->method(i)->name()));
+    for (int i = 0; i < service->method_count(); ++i)
+      methods.insert(absl::StrCat(service->name(), "/", service->method(i)->name()));
   }
   return methods;
 }
@@ -72,7 +73,8 @@ std::set<std::string> MethodsOf(const std::vector<std::string>& services) {
 std::span<const AccessRow> AccessTable() { return kTable; }
 
 const AccessRow* FindAccess(std::string_view method) {
-  const auto* row = std::find_if(std::begin(kTable), std::end(kTable), [&](const AccessRow& row) { return row.method == method; });
+  const auto* row =
+      std::find_if(std::begin(kTable), std::end(kTable), [&](const AccessRow& row) { return row.method == method; });
   return row == std::end(kTable) ? nullptr : row;
 }
 
@@ -84,34 +86,47 @@ absl::Status CheckAccessTable(const std::vector<std::string>& services) {
   }
   std::set<std::string_view> seen;
   for (const AccessRow& row : kTable) {
-    if (!methods.contains(std::string(row.method))) problems.push_back(absl::StrCat("row ", std::string(row.method), " has no RPC"));
+    if (!methods.contains(std::string(row.method)))
+      problems.push_back(absl::StrCat("row ", std::string(row.method), " has no RPC"));
     if (!seen.insert(row.method).second) problems.push_back(absl::StrCat("two rows for ", std::string(row.method)));
   }
   if (problems.empty()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("the access table does not fit the services: ", absl::StrJoin(problems, "; ")));
+  return absl::InternalError(
+      absl::StrCat("the access table does not fit the services: ", absl::StrJoin(problems, "; ")));
 }
 
 Principal PrincipalOf(const Caller& caller) {
   if (caller.kind == CallerKind::kOperator) return kSystemOperator;
   if (caller.kind == CallerKind::kProvisioner) return kRegionProvisioner;
   switch (caller.role) {
-    case Role::kAdmin: return kOrganizationAdmin;
-    case Role::kMember: return kOrganizationMember;
-    case Role::kDeployer: return kOrganizationDeployer;
-    case Role::kViewer: return kOrganizationViewer;
+    case Role::kAdmin:
+      return kOrganizationAdmin;
+    case Role::kMember:
+      return kOrganizationMember;
+    case Role::kDeployer:
+      return kOrganizationDeployer;
+    case Role::kViewer:
+      return kOrganizationViewer;
   }
   return kNobody;
 }
 
 std::string_view NameOf(Principal principal) {
   switch (principal) {
-    case kNobody: return "nobody";
-    case kOrganizationAdmin: return "admin";
-    case kOrganizationMember: return "member";
-    case kOrganizationDeployer: return "deployer";
-    case kOrganizationViewer: return "viewer";
-    case kSystemOperator: return "operator";
-    case kRegionProvisioner: return "provisioner";
+    case kNobody:
+      return "nobody";
+    case kOrganizationAdmin:
+      return "admin";
+    case kOrganizationMember:
+      return "member";
+    case kOrganizationDeployer:
+      return "deployer";
+    case kOrganizationViewer:
+      return "viewer";
+    case kSystemOperator:
+      return "operator";
+    case kRegionProvisioner:
+      return "provisioner";
   }
   return "nobody";
 }
@@ -122,7 +137,8 @@ absl::Status CheckPermission(const AccessRow& row, const Caller& caller) {
   const std::string role(NameOf(principal));
   const std::string method(row.method);
   return MakeError(absl::StatusCode::kPermissionDenied,
-                   absl::StrCat("a caller with role ", role, " may not call ", method, "; ask an admin of the organization for another role"),
+                   absl::StrCat("a caller with role ", role, " may not call ", method,
+                                "; ask an admin of the organization for another role"),
                    {.reason = "PERMISSION_DENIED", .metadata = {{"role", role}, {"method", method}}});
 }
 

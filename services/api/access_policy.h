@@ -1,5 +1,6 @@
-// The access table: every RPC that the API serves, by who may call it. A call that no row allows is denied; a server whose RPCs are not all
-// here does not start. docs/access.md shows the same table; a test compares both with the service descriptors.
+// The access table: every RPC that the API serves, by who may call it. A call that no row allows is denied; a server
+// whose RPCs are not all here does not start. docs/access.md shows the same table; a test compares both with the
+// service descriptors.
 //
 // Thread safety: free functions, any thread.
 #ifndef KEYFERRY_SERVICES_API_ACCESS_POLICY_H_
@@ -45,7 +46,8 @@ std::span<const AccessRow> AccessTable();
 // Null when there is none.
 const AccessRow* FindAccess(std::string_view method);
 
-// Internal, naming each RPC of these services (full names, linked into the program) that has no row, and each row without an RPC.
+// Internal, naming each RPC of these services (full names, linked into the program) that has no row, and each row
+// without an RPC.
 absl::Status CheckAccessTable(const std::vector<std::string>& services);
 
 Principal PrincipalOf(const Caller& caller);

@@ -34,24 +34,42 @@ const std::vector<std::string> kServices =
 // On the provisioner's unix socket, whose access is the socket's.
 constexpr char kServedByTheProvisioner[] = "Environments";
 
-// Who may call what, written down apart from the code: A admin, M member, D deployer, V viewer, O operator, P provisioner.
+// Who may call what, written down apart from the code: A admin, M member, D deployer, V viewer, O operator, P
+// provisioner.
 const std::map<std::string, std::string> kExpected = {
-    {"SecretSets/SetSecrets", "AM"},           {"SecretSets/SetImagePullSecret", "AM"},      {"SecretSets/GetSecretSet", "AMDV"},
-    {"SecretSets/ListSecretSets", "AMDV"},     {"SecretSets/WatchSecretSets", "AMDV"},       {"SecretSets/WaitUntilReady", "AMDV"},
-    {"SecretSets/UnsetSecret", "AM"},          {"SecretSets/DeleteSecretSet", "AM"},         {"SecretSets/ListGenerations", "AMDV"},
-    {"SecretSets/RollbackSecretSet", "AM"},    {"Deployments/CreateDeployment", "AMD"},      {"Deployments/UpdateDeployment", "AMD"},
-    {"Deployments/GetDeployment", "AMDV"},     {"Deployments/ListDeployments", "AMDV"},      {"Deployments/DeleteDeployment", "AMD"},
-    {"Organizations/CreateOrganization", "O"}, {"Organizations/ListOrganizations", "O"},     {"Organizations/GetProperties", "AMDVO"},
-    {"Organizations/UpdateProperties", "AO"},  {"Organizations/CreateApiKey", "AO"},         {"Organizations/ListApiKeys", "AO"},
-    {"Organizations/RevokeApiKey", "AO"},      {"Organizations/WhoAmI", "AMDVOP"},           {"Regions/CreateRegion", "O"},
-    {"Regions/ListRegions", "AMDVOP"},         {"Regions/GetRegion", "O"},                   {"Regions/Resync", "O"},
+    {"SecretSets/SetSecrets", "AM"},
+    {"SecretSets/SetImagePullSecret", "AM"},
+    {"SecretSets/GetSecretSet", "AMDV"},
+    {"SecretSets/ListSecretSets", "AMDV"},
+    {"SecretSets/WatchSecretSets", "AMDV"},
+    {"SecretSets/WaitUntilReady", "AMDV"},
+    {"SecretSets/UnsetSecret", "AM"},
+    {"SecretSets/DeleteSecretSet", "AM"},
+    {"SecretSets/ListGenerations", "AMDV"},
+    {"SecretSets/RollbackSecretSet", "AM"},
+    {"Deployments/CreateDeployment", "AMD"},
+    {"Deployments/UpdateDeployment", "AMD"},
+    {"Deployments/GetDeployment", "AMDV"},
+    {"Deployments/ListDeployments", "AMDV"},
+    {"Deployments/DeleteDeployment", "AMD"},
+    {"Organizations/CreateOrganization", "O"},
+    {"Organizations/ListOrganizations", "O"},
+    {"Organizations/GetProperties", "AMDVO"},
+    {"Organizations/UpdateProperties", "AO"},
+    {"Organizations/CreateApiKey", "AO"},
+    {"Organizations/ListApiKeys", "AO"},
+    {"Organizations/RevokeApiKey", "AO"},
+    {"Organizations/WhoAmI", "AMDVOP"},
+    {"Regions/CreateRegion", "O"},
+    {"Regions/ListRegions", "AMDVOP"},
+    {"Regions/GetRegion", "O"},
+    {"Regions/Resync", "O"},
     {"Provisioning/Sync", "P"},
 };
 
 const std::map<char, Caller> kCallers = {
-    {'A', {.role = Role::kAdmin}},           {'M', {.role = Role::kMember}},
-    {'D', {.role = Role::kDeployer}},        {'V', {.role = Role::kViewer}},
-    {'O', {.kind = CallerKind::kOperator}},  {'P', {.kind = CallerKind::kProvisioner}},
+    {'A', {.role = Role::kAdmin}},  {'M', {.role = Role::kMember}},         {'D', {.role = Role::kDeployer}},
+    {'V', {.role = Role::kViewer}}, {'O', {.kind = CallerKind::kOperator}}, {'P', {.kind = CallerKind::kProvisioner}},
 };
 
 // Every service of the wire protos in the source tree, linked or not.
@@ -87,7 +105,8 @@ TEST(AccessPolicyTest, AServiceWithoutRowsStopsTheStart) {
 TEST(AccessPolicyTest, ARowWithoutAnRpcStopsTheStart) {
   std::vector<std::string> services = kServices;
   services.pop_back();
-  EXPECT_THAT(std::string(CheckAccessTable(services).message()), testing::HasSubstr("row Provisioning/Sync has no RPC"));
+  EXPECT_THAT(std::string(CheckAccessTable(services).message()),
+              testing::HasSubstr("row Provisioning/Sync has no RPC"));
 }
 
 TEST(AccessPolicyTest, EveryRpcIsAllowedToExactlyTheExpectedCallers) {
@@ -100,7 +119,8 @@ TEST(AccessPolicyTest, EveryRpcIsAllowedToExactlyTheExpectedCallers) {
       if (expected.find(letter) != std::string::npos) {
         EXPECT_THAT(status, IsOk()) << method << " " << letter;
       } else {
-        EXPECT_THAT(status, FailsWith(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED")) << method << " " << letter;
+        EXPECT_THAT(status, FailsWith(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED"))
+            << method << " " << letter;
       }
     }
   }
@@ -119,7 +139,8 @@ TEST(AccessPolicyTest, ARequestWithAnOrganizationIsScopedToIt) {
 
 TEST(AccessPolicyTest, ARoleThatIsNoneMayDoNothing) {
   const Caller caller{.role = static_cast<Role>(0)};
-  for (const AccessRow& row : AccessTable()) EXPECT_THAT(CheckPermission(row, caller), StatusIs(absl::StatusCode::kPermissionDenied)) << row.method;
+  for (const AccessRow& row : AccessTable())
+    EXPECT_THAT(CheckPermission(row, caller), StatusIs(absl::StatusCode::kPermissionDenied)) << row.method;
 }
 
 // Rows of docs/access.md look like `| SecretSets/SetSecrets | ● | ● | | | | |`.

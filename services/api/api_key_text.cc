@@ -62,7 +62,8 @@ void FillBase62(std::span<uint8_t> out) {
 
 std::optional<ParsedApiKey> ParseApiKey(std::string_view text) {
   if (text.size() != kLength || !text.starts_with(kPrefix) || text[kSecretOffset - 1] != '_') return std::nullopt;
-  const ParsedApiKey key{.id = text.substr(kPrefix.size(), kApiKeyIdLength), .secret = text.substr(kSecretOffset, kApiKeySecretLength)};
+  const ParsedApiKey key{.id = text.substr(kPrefix.size(), kApiKeyIdLength),
+                         .secret = text.substr(kSecretOffset, kApiKeySecretLength)};
   if (!IsBase62(key.id) || !IsBase62(key.secret)) return std::nullopt;
   const auto checksum = Checksum(text.substr(0, kChecksumOffset));
   if (text.substr(kChecksumOffset) != std::string_view(checksum.data(), checksum.size())) return std::nullopt;

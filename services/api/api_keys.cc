@@ -20,7 +20,8 @@ using SharedApiKey = std::shared_ptr<const IdentifiedApiKey>;
 constexpr size_t kHmacBytes = 32;
 
 absl::Status Rejected() {
-  return MakeError(absl::StatusCode::kUnauthenticated, "the API key is not valid; check it, or have an admin make a new one",
+  return MakeError(absl::StatusCode::kUnauthenticated,
+                   "the API key is not valid; check it, or have an admin make a new one",
                    {.reason = "UNAUTHENTICATED"});
 }
 
@@ -31,7 +32,8 @@ std::string HmacOf(const SecretBytes& pepper, const ParsedApiKey& key) {
 absl::Status CheckRequest(const ApiKeyRequest& request) {
   if (request.display_name.size() > kMaxDisplayNameLength) {
     return InvalidFields("INVALID_API_KEY",
-                         {{"display_name", absl::StrCat("must have at most ", kMaxDisplayNameLength, " bytes, not ", request.display_name.size())}});
+                         {{"display_name", absl::StrCat("must have at most ", kMaxDisplayNameLength, " bytes, not ",
+                                                        request.display_name.size())}});
   }
   if (request.role < Role::kAdmin || request.role > Role::kViewer) {
     return InvalidFields("INVALID_API_KEY", {{"role", "must be admin, member, deployer or viewer"}});
@@ -77,7 +79,8 @@ class ApiKeyCache {
 
 class StoredApiKeys final : public ApiKeys {
  public:
-  StoredApiKeys(const Writer& writer, const Keyring& keyring, const Clock& clock) : writer_(writer), keyring_(keyring), clock_(clock) {
+  StoredApiKeys(const Writer& writer, const Keyring& keyring, const Clock& clock)
+      : writer_(writer), keyring_(keyring), clock_(clock) {
     const RowKey all = keys::ApiKey("");
     subscription_ = writer_.store.Ring(all, PrefixEnd(all.bytes), [this] { cache_.Clear(); });
   }
@@ -90,7 +93,8 @@ class StoredApiKeys final : public ApiKeys {
     const absl::StatusOr<Keyring::Key> pepper =
         key != nullptr ? keyring_.Find(KeyPurpose::kPepper, key->row.pepper_id) : keyring_.Current(KeyPurpose::kPepper);
     if (!pepper.ok()) return key != nullptr ? Rejected() : pepper.status();
-    const bool right = EqualInConstantTime(HmacOf(*pepper->bytes, *parsed), key != nullptr ? key->row.secret_hmac : std::string(kHmacBytes, '\0'));
+    const bool right = EqualInConstantTime(HmacOf(*pepper->bytes, *parsed),
+                                           key != nullptr ? key->row.secret_hmac : std::string(kHmacBytes, '\0'));
     if (key == nullptr || !right || key->row.revoke_time <= clock_.Now()) return Rejected();
     return key;
   }
@@ -133,7 +137,8 @@ class StoredApiKeys final : public ApiKeys {
         writer_,
         [organization, id, now](Transaction& transaction) -> absl::Status {
           ASSIGN_OR_RETURN(auto key, transaction.Get<ApiKeyRow>(keys::ApiKey(id)));
-          if (!key || key->value.organization != organization) return NotFound("API_KEY_NOT_FOUND", absl::StrCat("there is no API key ", id), id);
+          if (!key || key->value.organization != organization)
+            return NotFound("API_KEY_NOT_FOUND", absl::StrCat("there is no API key ", id), id);
           if (key->value.revoke_time <= now) return absl::OkStatus();
           key->value.revoke_time = now;
           transaction.Put(keys::ApiKey(id), Encode(key->value));
@@ -183,7 +188,8 @@ class StoredApiKeys final : public ApiKeys {
   absl::Status CheckQuota(const std::string& organization) {
     ASSIGN_OR_RETURN(const std::vector<IdentifiedApiKey> keys, List(organization));
     const absl::Time now = clock_.Now();
-    const auto live = std::count_if(keys.begin(), keys.end(), [&](const IdentifiedApiKey& key) { return key.row.revoke_time > now; });
+    const auto live =
+        std::count_if(keys.begin(), keys.end(), [&](const IdentifiedApiKey& key) { return key.row.revoke_time > now; });
     if (static_cast<size_t>(live) < kMaxApiKeysPerOrganization) return absl::OkStatus();
     return MakeError(absl::StatusCode::kResourceExhausted,
                      absl::StrCat("the organization has ", live, " API keys, and that is the limit; revoke one first"),

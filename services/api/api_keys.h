@@ -1,5 +1,6 @@
-// API keys: `kf_<id>_<secret><checksum>`, 10, 30 and 6 base62 characters; the checksum is the CRC-32 of all before it, so that a typing error
-// or a scanner needs no server. Stored as HMAC-SHA256 of the secret under a pepper of the keyring; shown once, when made.
+// API keys: `kf_<id>_<secret><checksum>`, 10, 30 and 6 base62 characters; the checksum is the CRC-32 of all before it,
+// so that a typing error or a scanner needs no server. Stored as HMAC-SHA256 of the secret under a pepper of the
+// keyring; shown once, when made.
 //
 // Verified keys stay in memory; a change of a key's row takes effect before the call that made it is answered.
 //
@@ -64,8 +65,8 @@ class ApiKeys {
   static std::unique_ptr<ApiKeys> Create(const Writer& writer, const Keyring& keyring, const Clock& clock);
   virtual ~ApiKeys() = default;
 
-  // Unauthenticated, always in the same words and at the same price, for a key that is malformed, unknown, wrong or revoked; the store's
-  // error when it cannot be read.
+  // Unauthenticated, always in the same words and at the same price, for a key that is malformed, unknown, wrong or
+  // revoked; the store's error when it cannot be read.
   virtual absl::StatusOr<std::shared_ptr<const IdentifiedApiKey>> Verify(std::string_view text) = 0;
 
   // NotFound: no such organization. InvalidArgument: INVALID_API_KEY. ResourceExhausted: kMaxApiKeysPerOrganization.
@@ -73,7 +74,8 @@ class ApiKeys {
   // All of the organization's, in order of id, revoked ones too.
   virtual absl::StatusOr<std::vector<IdentifiedApiKey>> List(const std::string& organization) = 0;
   // For good; revoking a revoked key changes nothing. NotFound: API_KEY_NOT_FOUND, also for another organization's.
-  virtual void Revoke(const std::string& organization, const std::string& id, std::function<void(absl::Status)> done) = 0;
+  virtual void Revoke(const std::string& organization, const std::string& id,
+                      std::function<void(absl::Status)> done) = 0;
 };
 
 }  // namespace keyferry

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/notification.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
@@ -155,7 +156,8 @@ TEST_F(ApiKeysTest, RevokingTwiceKeepsTheFirstTime) {
 
 TEST_F(ApiKeysTest, AnotherOrganizationsKeyCannotBeRevokedNorSeen) {
   const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
-  EXPECT_THAT(scene_.RevokeApiKey("other", made->api_key.id), FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
+  EXPECT_THAT(scene_.RevokeApiKey("other", made->api_key.id),
+              FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
   EXPECT_THAT(scene_.RevokeApiKey("other", "0000000000"), FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
   EXPECT_THAT(keys().Verify(made->text.Access()), IsOk());
   EXPECT_THAT(keys().List("other"), IsOkAndHolds(testing::IsEmpty()));
@@ -171,10 +173,32 @@ TEST_F(ApiKeysTest, ListShowsAllOfTheOrganizationInOrderOfId) {
   EXPECT_EQ(ids, std::vector<std::string>(made.begin(), made.end()));
 }
 
+TEST_F(ApiKeysTest, AnOrganizationHasAThousandLiveKeysAndNotOneMore) {
+  std::vector<Mutation> rows;
+  for (size_t i = 0; i + 1 < kMaxApiKeysPerOrganization; ++i) {
+    const std::string id = absl::StrFormat("%010d", i);
+    rows.push_back({.key = keys::ApiKey(id),
+                    .value = Encode(ApiKeyRow{.organization = "acme", .create_time = scene_.clock.Now()})});
+    rows.push_back({.key = keys::ApiKeyOfOrganization("acme", id), .value = ""});
+  }
+  ASSERT_THAT(CommitAndWait(scene_.barrier->store(), {.term = scene_.term, .mutations = std::move(rows)}), IsOk());
+  EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
+  EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer),
+              FailsWith(absl::StatusCode::kResourceExhausted, "TOO_MANY_API_KEYS"));
+  ASSERT_THAT(scene_.RevokeApiKey("acme", "0000000007"), IsOk());
+  EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
+}
+
 TEST_F(ApiKeysTest, RefusesAnAbsentOrganizationABadRoleAndALongName) {
-  EXPECT_THAT(scene_.MakeApiKey("ghost", Role::kAdmin), FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
-  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(0)), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
-  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(5)), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
+  EXPECT_THAT(scene_.MakeApiKey("ghost", Role::kAdmin),
+              FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
+  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(0)),
+              FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
+  EXPECT_THAT(scene_.MakeApiKey("acme", static_cast<Role>(5)),
+              FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
+  EXPECT_THAT(scene_.MakeApiKey("acme", Role::kAdmin, std::string(128, 'n')), IsOk());
+  EXPECT_THAT(scene_.MakeApiKey("acme", Role::kAdmin, std::string(129, 'n')),
+              FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY"));
 }
 
 }  // namespace

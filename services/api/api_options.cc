@@ -6,16 +6,21 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/common/status_macros.h"
 
 ABSL_FLAG(std::string, data_dir, "", "Directory of the store. Made when missing.");
-ABSL_FLAG(std::string, keyring, "", "Keyring file, outside the data directory. `keyferry-api init-keyring PATH` makes one.");
-ABSL_FLAG(std::string, inner_listen, "", "host:port of the inner door: provisioners, operators, internal services. Port 0: any.");
+ABSL_FLAG(std::string, keyring, "",
+          "Keyring file, outside the data directory. `keyferry-api init-keyring PATH` makes one.");
+ABSL_FLAG(std::string, inner_listen, "",
+          "host:port of the inner door: provisioners, operators, internal services. Port 0: any.");
 ABSL_FLAG(std::string, inner_cert, "", "PEM certificate chain of the inner door.");
 ABSL_FLAG(std::string, inner_key, "", "PEM private key of the inner door.");
 ABSL_FLAG(std::string, client_ca, "", "PEM roots that certificates of the inner door's callers must lead to.");
-ABSL_FLAG(std::string, edge_listen, "", "host:port or unix:/path of the edge door: callers with API keys. Empty: none.");
+ABSL_FLAG(std::string, edge_listen, "",
+          "host:port or unix:/path of the edge door: callers with API keys. Empty: none.");
 ABSL_FLAG(std::string, edge_cert, "", "PEM certificate chain of the edge door. Needed for host:port.");
 ABSL_FLAG(std::string, edge_key, "", "PEM private key of the edge door.");
 ABSL_FLAG(std::string, trust_domain, "", "SPIFFE trust domain of our certificates.");
@@ -35,8 +40,8 @@ bool IsUnix(const std::string& address) { return address.starts_with("unix:"); }
 
 absl::Status CheckRequired(const ApiOptions& options) {
   const std::pair<const char*, const std::string&> required[] = {
-      {"--data_dir", options.data_directory},      {"--keyring", options.keyring},
-      {"--inner_listen", options.inner_address},   {"--inner_cert", options.inner_tls.certificate_chain},
+      {"--data_dir", options.data_directory},         {"--keyring", options.keyring},
+      {"--inner_listen", options.inner_address},      {"--inner_cert", options.inner_tls.certificate_chain},
       {"--inner_key", options.inner_tls.private_key}, {"--client_ca", options.inner_tls.roots},
       {"--trust_domain", options.trust_domain}};
   std::string missing;
@@ -49,10 +54,12 @@ absl::Status CheckRequired(const ApiOptions& options) {
 
 absl::Status Check(const ApiOptions& options) {
   RETURN_IF_ERROR(CheckRequired(options));
-  if (IsUnix(options.inner_address)) return absl::InvalidArgumentError("--inner_listen must be host:port: it knows its callers by TLS");
+  if (IsUnix(options.inner_address))
+    return absl::InvalidArgumentError("--inner_listen must be host:port: it knows its callers by TLS");
   if (!options.edge_address.empty() && !IsUnix(options.edge_address) && options.edge_tls.certificate_chain.empty()) {
     return absl::InvalidArgumentError(
-        "--edge_listen is host:port, where API keys may not travel in the clear: give --edge_cert and --edge_key, or listen on unix:/path");
+        "--edge_listen is host:port, where API keys may not travel in the clear: give --edge_cert and --edge_key, or "
+        "listen on unix:/path");
   }
   if (options.worker_thread_count < 1 || options.worker_thread_count > kMaxWorkerThreads) {
     return absl::InvalidArgumentError(absl::StrCat("--worker_threads must be 0 to ", kMaxWorkerThreads));
@@ -74,22 +81,28 @@ std::vector<std::string> WithUnderscores(int argc, char** argv) {
 }  // namespace
 
 absl::StatusOr<ApiOptions> ParseCommandLine(int argc, char** argv) {
-  absl::SetProgramUsageMessage("The Keyferry API: the only writer of the store.\n  keyferry-api FLAGS…            serve\n"
-                               "  keyferry-api init-keyring PATH make a keyring");
+  absl::SetProgramUsageMessage(
+      "The Keyferry API: the only writer of the store.\n  keyferry-api FLAGS...          serve\n"
+      "  keyferry-api init-keyring PATH make a keyring");
+  absl::FlagsUsageConfig usage;
+  usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "services/api/"); };
+  usage.contains_helpshort_flags = usage.contains_help_flags;
+  absl::SetFlagsUsageConfig(usage);
   std::vector<std::string> arguments = WithUnderscores(argc, argv);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   const std::vector<char*> rest = absl::ParseCommandLine(argc, pointers.data());
-  ApiOptions options{.data_directory = absl::GetFlag(FLAGS_data_dir),
-                     .keyring = absl::GetFlag(FLAGS_keyring),
-                     .inner_address = absl::GetFlag(FLAGS_inner_listen),
-                     .inner_tls = {absl::GetFlag(FLAGS_inner_cert), absl::GetFlag(FLAGS_inner_key), absl::GetFlag(FLAGS_client_ca)},
-                     .edge_address = absl::GetFlag(FLAGS_edge_listen),
-                     .edge_tls = {absl::GetFlag(FLAGS_edge_cert), absl::GetFlag(FLAGS_edge_key), ""},
-                     .trust_domain = absl::GetFlag(FLAGS_trust_domain),
-                     .log_level = absl::GetFlag(FLAGS_log_level),
-                     .ready_file = absl::GetFlag(FLAGS_ready_file),
-                     .worker_thread_count = absl::GetFlag(FLAGS_worker_threads)};
+  ApiOptions options{
+      .data_directory = absl::GetFlag(FLAGS_data_dir),
+      .keyring = absl::GetFlag(FLAGS_keyring),
+      .inner_address = absl::GetFlag(FLAGS_inner_listen),
+      .inner_tls = {absl::GetFlag(FLAGS_inner_cert), absl::GetFlag(FLAGS_inner_key), absl::GetFlag(FLAGS_client_ca)},
+      .edge_address = absl::GetFlag(FLAGS_edge_listen),
+      .edge_tls = {absl::GetFlag(FLAGS_edge_cert), absl::GetFlag(FLAGS_edge_key), ""},
+      .trust_domain = absl::GetFlag(FLAGS_trust_domain),
+      .log_level = absl::GetFlag(FLAGS_log_level),
+      .ready_file = absl::GetFlag(FLAGS_ready_file),
+      .worker_thread_count = absl::GetFlag(FLAGS_worker_threads)};
   if (options.worker_thread_count == 0) {
     options.worker_thread_count = std::max(kMinWorkerThreads, static_cast<int>(std::thread::hardware_concurrency()));
   }
@@ -106,7 +119,8 @@ absl::StatusOr<std::vector<Door>> DoorsOf(const ApiOptions& options) {
   ASSIGN_OR_RETURN(auto inner, MutualTlsServerCredentials(options.inner_tls));
   std::vector<Door> doors = {{{.address = options.inner_address}, std::move(inner)}};
   if (IsUnix(options.edge_address)) {
-    doors.push_back({{.address = options.edge_address, .file_mode = kEdgeSocketMode}, grpc::InsecureServerCredentials()});
+    doors.push_back(
+        {{.address = options.edge_address, .file_mode = kEdgeSocketMode}, grpc::InsecureServerCredentials()});
   } else if (!options.edge_address.empty()) {
     ASSIGN_OR_RETURN(auto edge, TlsServerCredentials(options.edge_tls));
     doors.push_back({{.address = options.edge_address}, std::move(edge)});

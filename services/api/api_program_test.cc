@@ -1,16 +1,16 @@
 // keyferry-api as a process: what it serves, to whom, and how it ends.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include <grpcpp/generic/generic_stub.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "keyferry/v1/organizations.grpc.pb.h"
+#include "keyferry/v1/secret_sets.grpc.pb.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/common/testing/temp_dir.h"
 #include "libs/rpc/status_conversion.h"
@@ -24,17 +24,25 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
+constexpr absl::Duration kCallPatience = absl::Seconds(20);
+// A stream that is let in ends only with its deadline.
+constexpr absl::Duration kStreamPatience = absl::Milliseconds(500);
 constexpr char kOperator[] = "spiffe://keyferry.test/operator/ada";
 constexpr char kProvisioner[] = "spiffe://keyferry.test/region/us-west/provisioner/p1";
 
 class ApiProgramTest : public testing::Test {
  protected:
   ApiProgramTest() {
-    flags_ = {{"--data-dir", directory_.File("data")},       {"--keyring", directory_.File("keyring")},
-              {"--inner-listen", "127.0.0.1:0"},             {"--inner-cert", server_.certificate_chain},
-              {"--inner-key", server_.private_key},          {"--client-ca", server_.roots},
-              {"--edge-listen", "unix:" + directory_.File("edge")}, {"--trust-domain", "keyferry.test"},
-              {"--ready-file", directory_.File("ready")},    {"--worker-threads", "4"}};
+    flags_ = {{"--data-dir", directory_.File("data")},
+              {"--keyring", directory_.File("keyring")},
+              {"--inner-listen", "127.0.0.1:0"},
+              {"--inner-cert", server_.certificate_chain},
+              {"--inner-key", server_.private_key},
+              {"--client-ca", server_.roots},
+              {"--edge-listen", "unix:" + directory_.File("edge")},
+              {"--trust-domain", "keyferry.test"},
+              {"--ready-file", directory_.File("ready")},
+              {"--worker-threads", "4"}};
     ApiProcess init({"init-keyring", flags_["--keyring"]}, directory_.File("init-errors"));
     EXPECT_EQ(init.Wait(), 0) << init.Errors();
   }
@@ -67,17 +75,18 @@ class ApiProgramTest : public testing::Test {
   }
   std::shared_ptr<grpc::Channel> Edge() { return NewChannel(edge_, grpc::InsecureChannelCredentials()); }
 
-  // Any RPC with an empty request; a stream ends with its deadline.
-  absl::Status Call(const std::shared_ptr<grpc::Channel>& channel, std::string_view method, const std::string& token) {
+  // Any RPC with an empty request.
+  absl::Status Call(const std::shared_ptr<grpc::Channel>& channel, std::string_view method, const std::string& token,
+                    absl::Duration timeout = kCallPatience) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(2));
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
     if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
     grpc::ByteBuffer request(nullptr, 0);
     grpc::ByteBuffer response;
     absl::Notification done;
     grpc::Status status;
-    grpc::GenericStub(channel).UnaryCall(&context, absl::StrCat("/keyferry.v1.", std::string(method)), grpc::StubOptions(), &request, &response,
-                                         [&](grpc::Status answer) {
+    grpc::GenericStub(channel).UnaryCall(&context, absl::StrCat("/keyferry.v1.", std::string(method)),
+                                         grpc::StubOptions(), &request, &response, [&](grpc::Status answer) {
                                            status = std::move(answer);
                                            done.Notify();
                                          });
@@ -115,7 +124,9 @@ TEST_F(ApiProgramTest, EveryRpcIsServedAndDeniedToAnonymousCallers) {
   const auto process = SpawnServing();
   for (const AccessRow& row : AccessTable()) {
     EXPECT_THAT(Call(Edge(), row.method, ""), StatusIs(absl::StatusCode::kUnauthenticated)) << row.method;
-    EXPECT_THAT(Call(Inner("spiffe://elsewhere.test/operator/ada"), row.method, ""), StatusIs(absl::StatusCode::kUnauthenticated)) << row.method;
+    EXPECT_THAT(Call(Inner("spiffe://elsewhere.test/operator/ada"), row.method, ""),
+                StatusIs(absl::StatusCode::kUnauthenticated))
+        << row.method;
   }
 }
 
@@ -125,18 +136,21 @@ TEST_F(ApiProgramTest, EveryRpcObeysTheTableForEveryRole) {
                                                   {kOrganizationMember, v1::ROLE_MEMBER},
                                                   {kOrganizationDeployer, v1::ROLE_DEPLOYER},
                                                   {kOrganizationViewer, v1::ROLE_VIEWER}};
-  const auto expect = [&](const AccessRow& row, Principal principal, const absl::Status& status) {
+  const auto expect = [&](const AccessRow& row, Principal principal, const std::shared_ptr<grpc::Channel>& channel,
+                          const std::string& key) {
     const bool denied = (row.allowed & principal) == 0;
+    const bool streams = !denied && row.method == "SecretSets/WatchSecretSets";
+    const absl::Status status = Call(channel, row.method, key, streams ? kStreamPatience : kCallPatience);
     EXPECT_EQ(absl::IsPermissionDenied(status), denied) << row.method << " " << NameOf(principal) << " " << status;
     EXPECT_FALSE(absl::IsUnauthenticated(status) || absl::IsUnimplemented(status)) << row.method << " " << status;
   };
   for (const auto& [principal, role] : roles) {
     const std::string key = MakeKey(role);
-    for (const AccessRow& row : AccessTable()) expect(row, principal, Call(Edge(), row.method, key));
+    for (const AccessRow& row : AccessTable()) expect(row, principal, Edge(), key);
   }
   for (const AccessRow& row : AccessTable()) {
-    expect(row, kSystemOperator, Call(Inner(kOperator), row.method, ""));
-    if (row.method != "Provisioning/Sync") expect(row, kRegionProvisioner, Call(Inner(kProvisioner), row.method, ""));
+    expect(row, kSystemOperator, Inner(kOperator), "");
+    if (row.method != "Provisioning/Sync") expect(row, kRegionProvisioner, Inner(kProvisioner), "");
   }
 }
 
@@ -152,6 +166,22 @@ TEST_F(ApiProgramTest, StopsWithCodeZeroAndFindsEverythingAgain) {
   const auto process = SpawnServing();
   EXPECT_THAT(Call(Edge(), "Organizations/WhoAmI", key), IsOk());
   process->Signal(SIGINT);
+  EXPECT_EQ(process->Wait(), 0) << process->Errors();
+}
+
+TEST_F(ApiProgramTest, StopsAlthoughStreamsAreOpen) {
+  const auto process = SpawnServing();
+  const std::string key = MakeKey(v1::ROLE_VIEWER);
+  const auto channel = Edge();
+  const auto stub = v1::SecretSets::NewStub(channel);
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + key);
+  const auto stream = stub->WatchSecretSets(&context, {});
+  v1::WatchSecretSetsResponse change;
+  ASSERT_TRUE(stream->Read(&change));
+  ASSERT_TRUE(change.snapshot_complete());
+  process->Signal(SIGTERM);
+  EXPECT_FALSE(stream->Read(&change));
   EXPECT_EQ(process->Wait(), 0) << process->Errors();
 }
 
@@ -184,16 +214,11 @@ TEST_F(ApiProgramTest, WrongConfigurationEndsWithCode78AndSaysWhat) {
   std::filesystem::copy_file(good.at("--keyring"), open_keyring);
   std::filesystem::permissions(open_keyring, std::filesystem::perms(0644));
   const std::pair<std::pair<std::string, std::string>, std::string> cases[] = {
-      {{"--keyring", directory_.File("none")}, "none"},
-      {{"--keyring", open_keyring}, "open-keyring"},
-      {{"--inner-key", other_key}, other_key},
-      {{"--client-ca", "/nowhere.pem"}, "/nowhere.pem"},
-      {{"--inner-listen", "127.0.0.1"}, "host:port"},
-      {{"--edge-listen", "127.0.0.1:0"}, "--edge_cert"},
-      {{"--trust-domain", "Keyferry"}, "trust domain"},
-      {{"--trust-domain", ""}, "--trust_domain"},
-      {{"--log-level", "loud"}, "log level"},
-      {{"--worker-threads", "1025"}, "--worker_threads"},
+      {{"--keyring", directory_.File("none")}, "none"}, {{"--keyring", open_keyring}, "open-keyring"},
+      {{"--inner-key", other_key}, other_key},          {{"--client-ca", "/nowhere.pem"}, "/nowhere.pem"},
+      {{"--inner-listen", "127.0.0.1"}, "host:port"},   {{"--edge-listen", "127.0.0.1:0"}, "--edge_cert"},
+      {{"--trust-domain", "Keyferry"}, "trust domain"}, {{"--trust-domain", ""}, "--trust_domain"},
+      {{"--log-level", "loud"}, "log level"},           {{"--worker-threads", "1025"}, "--worker_threads"},
   };
   for (const auto& [change, words] : cases) {
     flags_ = good;

@@ -20,7 +20,8 @@ bool IsPrintable(std::string_view text) {
 }
 
 absl::Status Rejected(absl::string_view message) {
-  return MakeError(absl::StatusCode::kUnauthenticated, std::string_view(message.data(), message.size()), {.reason = "UNAUTHENTICATED"});
+  return MakeError(absl::StatusCode::kUnauthenticated, std::string_view(message.data(), message.size()),
+                   {.reason = "UNAUTHENTICATED"});
 }
 
 }  // namespace

@@ -4,11 +4,11 @@
 #ifndef KEYFERRY_SERVICES_API_CALL_METADATA_H_
 #define KEYFERRY_SERVICES_API_CALL_METADATA_H_
 
+#include <grpcpp/server_context.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <grpcpp/server_context.h>
 
 #include "absl/status/statusor.h"
 
@@ -20,8 +20,8 @@ inline constexpr char kRequestIdMetadata[] = "x-request-id";
 // The caller's, when it sent exactly one of 1 to 64 printable ASCII characters; a random one otherwise.
 std::string RequestIdOf(const grpc::ServerContextBase& context);
 
-// The token of `authorization: Bearer <token>`, valid as long as the context; nullopt when the call has no authorization.
-// Unauthenticated: more than one value, or another scheme.
+// The token of `authorization: Bearer <token>`, valid as long as the context; nullopt when the call has no
+// authorization. Unauthenticated: more than one value, or another scheme.
 absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context);
 
 // 16 hex digits, random.

@@ -1,4 +1,5 @@
-// A thread pool that can be ended while those who use it live on: what comes later is dropped. For an orderly end of the process.
+// A thread pool that can be ended while those who use it live on: what comes later is dropped. For an orderly end of
+// the process.
 //
 // Thread safety: all methods from any thread; Close on one.
 #ifndef KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_

@@ -5,7 +5,7 @@ keyferry_library(keyferry_api_edge
 
 keyferry_program(keyferry-api
   SOURCES main.cc api_options.cc housekeeping.cc ready_file.cc
-  LINK keyferry_api_edge keyferry_api_sets keyferry_api_regions absl::flags absl::flags_parse nlohmann_json::nlohmann_json)
+  LINK keyferry_api_edge keyferry_api_sets keyferry_api_regions absl::flags absl::flags_parse absl::flags_usage nlohmann_json::nlohmann_json)
 
 keyferry_library(keyferry_api_edge_testing SOURCES testing/edge_scene.cc PUBLIC keyferry_api_edge keyferry_rpc_testing)
 

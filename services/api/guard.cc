@@ -1,9 +1,9 @@
 #include "services/api/guard.h"
 
+#include <grpcpp/security/auth_context.h>
+
 #include <atomic>
 #include <chrono>
-
-#include <grpcpp/security/auth_context.h>
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
@@ -77,7 +77,11 @@ grpc::Status Convert(const absl::Status& status, std::string_view method, const 
   if (!HidesItsText(status)) return ToGrpcStatus(status, "");
   const std::string incident = NewIncidentId();
   Log(Severity::kError, "incident",
-      {{"incident", incident}, {"method", method}, {"principal", caller.principal}, {"request_id", caller.request_id}, {"error", status}});
+      {{"incident", incident},
+       {"method", method},
+       {"principal", caller.principal},
+       {"request_id", caller.request_id},
+       {"error", status}});
   return ToGrpcStatus(status, incident);
 }
 
@@ -85,7 +89,11 @@ grpc::Status Convert(const absl::Status& status, std::string_view method, const 
 class Call {
  public:
   Call(grpc::CallbackServerContext* context, std::string_view method, const Clock& clock)
-      : context_(context), reactor_(context->DefaultReactor()), method_(method), clock_(clock), start_(clock.Monotonic()) {
+      : context_(context),
+        reactor_(context->DefaultReactor()),
+        method_(method),
+        clock_(clock),
+        start_(clock.Monotonic()) {
     caller.request_id = RequestIdOf(*context);
     context->AddInitialMetadata(kRequestIdMetadata, caller.request_id);
   }
@@ -100,7 +108,8 @@ class Call {
 
   absl::Status CheckAlive() const {
     if (context_->IsCancelled()) return absl::CancelledError("the caller went away");
-    if (context_->deadline() <= std::chrono::system_clock::now()) return absl::DeadlineExceededError("the deadline passed before the call ran");
+    if (context_->deadline() <= std::chrono::system_clock::now())
+      return absl::DeadlineExceededError("the deadline passed before the call ran");
     return absl::OkStatus();
   }
 
@@ -123,11 +132,11 @@ class AccessGuard final : public Guard {
  public:
   explicit AccessGuard(const GuardParts& parts) : parts_(parts) {}
 
-  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method, const std::string& organization,
-                                Body body) override {
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method,
+                                const std::string& organization, Body body) override {
     const auto call = std::make_shared<Call>(context, method, parts_.clock);
     grpc::ServerUnaryReactor* const reactor = call->reactor();
-    if (waiting_.fetch_add(1) >= kMaxCallsWaiting) {
+    if (waiting_.fetch_add(1) >= parts_.max_calls_waiting) {
       --waiting_;
       call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "the server has too many calls waiting; try again",
                              {.reason = "OVERLOADED", .retry_after = absl::Seconds(1)}));
@@ -142,7 +151,8 @@ class AccessGuard final : public Guard {
     return reactor;
   }
 
-  absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method, const std::string& organization) override {
+  absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,
+                               const std::string& organization) override {
     Caller caller{.request_id = RequestIdOf(context)};
     const absl::Status status = Identify(context, method, organization, caller);
     LogCall(method, caller, status, absl::ZeroDuration());
@@ -157,7 +167,8 @@ class AccessGuard final : public Guard {
   }
 
   // Fills the caller, as far as it gets: also a denied call is logged with its principal.
-  absl::Status Identify(const grpc::CallbackServerContext& context, std::string_view method, const std::string& organization, Caller& caller) {
+  absl::Status Identify(const grpc::CallbackServerContext& context, std::string_view method,
+                        const std::string& organization, Caller& caller) {
     const AccessRow* const row = FindAccess(method);
     if (row == nullptr) return absl::InternalError(absl::StrCat(std::string(method), " is not in the access table"));
     ASSIGN_OR_RETURN(Caller identified, Authenticate(context));
@@ -173,14 +184,16 @@ class AccessGuard final : public Guard {
     ASSIGN_OR_RETURN(const std::shared_ptr<const PeerIdentity> peer, parts_.peers.Identify(*context.auth_context()));
     if (peer == nullptr) return AuthenticateByToken(token);
     if (token) return Unauthenticated("this door knows its callers by certificate; send no authorization here");
-    if (peer->expiry <= parts_.clock.Now()) return Unauthenticated("the client certificate has expired; connect with a new one");
+    if (peer->expiry <= parts_.clock.Now())
+      return Unauthenticated("the client certificate has expired; connect with a new one");
     return CallerOf(*peer);
   }
 
   absl::StatusOr<Caller> AuthenticateByToken(const std::optional<std::string_view>& token) {
     if (!token) return Unauthenticated("no credential; send `authorization: Bearer <API key>`");
     ASSIGN_OR_RETURN(const auto key, parts_.api_keys.Verify(*token));
-    return Caller{.principal = absl::StrCat("apiKey:", key->id), .organization = key->row.organization, .role = key->row.role};
+    return Caller{
+        .principal = absl::StrCat("apiKey:", key->id), .organization = key->row.organization, .role = key->row.role};
   }
 
   const GuardParts parts_;

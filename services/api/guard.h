@@ -1,22 +1,23 @@
-// Guard: the one way into every RPC. Identifies the caller (client certificate's SPIFFE id on the inner door, API key on the edge
-// door), looks the RPC up in the access table, runs the handler's body off gRPC's threads, and maps its status: details attached, texts of
-// INTERNAL and DATA_LOSS replaced by an incident id that the log carries. One log line a call, without contents.
+// Guard: the one way into every RPC. Identifies the caller (client certificate's SPIFFE id on the inner door, API key
+// on the edge door), looks the RPC up in the access table, runs the handler's body off gRPC's threads, and maps its
+// status: details attached, texts of INTERNAL and DATA_LOSS replaced by an incident id that the log carries. One log
+// line a call, without contents.
 //
 // Invariants:
-//   G1  A connection has one kind of identity: with a client certificate no bearer token counts, without one no certificate can.
-//   G2  Permission is decided before existence, and another tenant's organization is answered as an absent one.
-//   G3  A call that was cancelled or is past its deadline before its turn does not run.
+//   G1  A connection has one kind of identity: with a client certificate no bearer token counts, without one no
+//   certificate can. G2  Permission is decided before existence, and another tenant's organization is answered as an
+//   absent one. G3  A call that was cancelled or is past its deadline before its turn does not run.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_API_GUARD_H_
 #define KEYFERRY_SERVICES_API_GUARD_H_
 
+#include <grpcpp/support/server_callback.h>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include <grpcpp/support/server_callback.h>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,7 +35,8 @@ inline constexpr int kMaxCallsWaiting = 10'000;
 class Guard {
  public:
   using Done = std::function<void(absl::Status)>;
-  // Fills the response, then calls done once, from any thread. The caller lives until then. A body that drops done answers INTERNAL.
+  // Fills the response, then calls done once, from any thread. The caller lives until then. A body that drops done
+  // answers INTERNAL.
   using Body = std::function<void(const Caller& caller, Done done)>;
 
   virtual ~Guard() = default;
@@ -54,6 +56,7 @@ struct GuardParts {
   ApiKeys& api_keys;
   Executor& executor;
   const Clock& clock;
+  int max_calls_waiting = kMaxCallsWaiting;
 };
 std::unique_ptr<Guard> NewGuard(const GuardParts& parts);
 

@@ -43,7 +43,8 @@ class GuardTest : public testing::Test {
     return context;
   }
 
-  absl::StatusOr<v1::WhoAmIResponse> WhoAmI(const std::shared_ptr<grpc::Channel>& channel, std::unique_ptr<grpc::ClientContext> context) {
+  absl::StatusOr<v1::WhoAmIResponse> WhoAmI(const std::shared_ptr<grpc::Channel>& channel,
+                                            std::unique_ptr<grpc::ClientContext> context) {
     v1::WhoAmIResponse response;
     const grpc::Status status = Organizations(channel)->WhoAmI(context.get(), {}, &response);
     if (!status.ok()) return FromGrpcStatus(status);
@@ -98,7 +99,8 @@ TEST_F(GuardTest, NoCredentialIsUnauthenticated) {
 
 TEST_F(GuardTest, TwoAuthorizationValuesAreUnauthenticatedEvenWhenBothAreGood) {
   EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_, admin_})), StatusIs(absl::StatusCode::kUnauthenticated));
-  EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_ + ", Bearer " + admin_})), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_ + ", Bearer " + admin_})),
+              StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
 TEST_F(GuardTest, OtherSchemesAreUnauthenticated) {
@@ -124,7 +126,8 @@ TEST_F(GuardTest, MalformedUnknownWrongAndRevokedKeysGetTheSameAnswer) {
   const absl::Status expected = WhoAmI(scene_.EdgeChannel(), With({revoked_text})).status();
 
   EXPECT_THAT(expected, FailsWith(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED"));
-  for (const std::string& text : {malformed, std::string(GenerateApiKey().Access()), std::string("kf_"), std::string()}) {
+  for (const std::string& text :
+       {malformed, std::string(GenerateApiKey().Access()), std::string("kf_"), std::string()}) {
     const absl::Status status = WhoAmI(scene_.EdgeChannel(), With({text})).status();
     EXPECT_EQ(status.code(), expected.code()) << text;
     EXPECT_EQ(status.message(), expected.message()) << text;
@@ -166,7 +169,8 @@ TEST_F(GuardTest, AnOperatorNamesTheOrganization) {
 
 TEST_F(GuardTest, DetailsOfErrorsArrive) {
   scene_.regions->body = [](const Caller&, const Guard::Done& done) {
-    done(MakeError(absl::StatusCode::kAborted, "not ready", {.reason = "SECRET_SET_PENDING", .retry_after = absl::Seconds(2)}));
+    done(MakeError(absl::StatusCode::kAborted, "not ready",
+                   {.reason = "SECRET_SET_PENDING", .retry_after = absl::Seconds(2)}));
   };
   const absl::Status status = ListRegions(With({admin_}));
   EXPECT_THAT(status, FailsWith(absl::StatusCode::kAborted, "SECRET_SET_PENDING"));
@@ -174,7 +178,9 @@ TEST_F(GuardTest, DetailsOfErrorsArrive) {
 }
 
 TEST_F(GuardTest, TheTextOfAnInternalErrorIsInTheLogAndNotInTheAnswer) {
-  scene_.regions->body = [](const Caller&, const Guard::Done& done) { done(absl::DataLossError("row seventeen is torn")); };
+  scene_.regions->body = [](const Caller&, const Guard::Done& done) {
+    done(absl::DataLossError("row seventeen is torn"));
+  };
   testing::internal::CaptureStderr();
   const absl::Status status = ListRegions(With({admin_}));
   scene_.Stop();
@@ -212,6 +218,39 @@ TEST_F(GuardTest, ACallPastItsDeadlineDoesNotRun) {
   EXPECT_EQ(runs, 0);
 }
 
+TEST_F(GuardTest, MoreCallsThanMayWaitAreRefusedAndTheOthersStillRun) {
+  absl::Notification released;
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  const auto stub = v1::Regions::NewStub(scene_.EdgeChannel());
+  struct Pending {
+    std::unique_ptr<grpc::ClientContext> context;
+    v1::ListRegionsRequest request;
+    v1::ListRegionsResponse response;
+    absl::Status status;
+  };
+  Pending calls[kSceneCallsWaiting + 1];
+  std::atomic<int> answered = 0;
+  absl::Notification first;
+  absl::Notification all;
+  for (Pending& call : calls) {
+    call.context = With({admin_});
+    stub->async()->ListRegions(call.context.get(), &call.request, &call.response, [&](const grpc::Status& status) {
+      call.status = FromGrpcStatus(status);
+      const int count = ++answered;
+      if (count == 1) first.Notify();
+      if (count == kSceneCallsWaiting + 1) all.Notify();
+    });
+  }
+  // Only the one too many can be answered by now.
+  first.WaitForNotification();
+  released.Notify();
+  all.WaitForNotification();
+  int refused_count = 0;
+  for (const Pending& call : calls)
+    refused_count += ReasonOf(call.status) == "OVERLOADED" ? 1 : call.status.ok() ? 0 : 100;
+  EXPECT_EQ(refused_count, 1);
+}
+
 TEST_F(GuardTest, TheRequestIdComesBack) {
   for (const auto& [sent, kept] : {std::pair<std::string, bool>{"order-66", true},
                                    {std::string(64, 'r'), true},
@@ -237,7 +276,8 @@ TEST_F(GuardTest, TheAccessLogHasThePrincipalAndNoCredential) {
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_THAT(log, HasSubstr(absl::StrCat("\"principal\":\"apiKey:", admin_id_, "\"")));
   EXPECT_THAT(log, HasSubstr("\"code\":\"PERMISSION_DENIED\""));
-  for (const std::string& key : {admin_, viewer_}) EXPECT_THAT(log, Not(HasSubstr(std::string(ParseApiKey(key)->secret))));
+  for (const std::string& key : {admin_, viewer_})
+    EXPECT_THAT(log, Not(HasSubstr(std::string(ParseApiKey(key)->secret))));
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ void SweepLater(const Writer& writer, const Clock& clock, const RowKey& begin, a
 
 }  // namespace
 
-void KeepSweepingRequests(const Writer& writer, const Clock& clock) { SweepLater(writer, clock, kFirst, kSweepInterval); }
+void KeepSweepingRequests(const Writer& writer, const Clock& clock) {
+  SweepLater(writer, clock, kFirst, kSweepInterval);
+}
 
 }  // namespace keyferry

@@ -1,11 +1,8 @@
-// keyferry-api: the only writer of the store. This file is the whole product, by hand: what there is, and who may use whom.
-// Exit codes: 0 stopped as told; 70 the store; 78 configuration, keyring, certificates, addresses.
-#include <signal.h>
+// keyferry-api: the only writer of the store. This file is the whole product, by hand: what there is, and who may use
+// whom. Exit codes: 0 stopped as told; 70 the store; 78 configuration, keyring, certificates, addresses.
+#include <grpcpp/impl/service_type.h>
 
 #include <cstdio>
-#include <mutex>
-
-#include <grpcpp/impl/service_type.h>
 
 #include "keyferry/v1/deployments.grpc.pb.h"
 #include "keyferry/v1/organizations.grpc.pb.h"
@@ -28,6 +25,7 @@
 #include "services/api/region_directory.h"
 #include "services/api/region_service.h"
 #include "services/api/secret_set_service.h"
+#include "services/api/stop_signal.h"
 #include "services/api/writer_term.h"
 
 namespace keyferry {
@@ -37,7 +35,7 @@ constexpr int kExitStore = 70;
 constexpr int kExitConfiguration = 78;
 constexpr absl::Duration kMaxReconnectAfter = absl::Seconds(5);
 constexpr absl::Duration kDrainPatience = absl::Seconds(6);
-constexpr absl::Duration kShutdownPatience = absl::Seconds(10);
+constexpr absl::Duration kShutdownPatience = absl::Seconds(5);
 
 int Fail(const absl::Status& status, int exit_code) {
   const absl::string_view message = status.message();
@@ -46,26 +44,14 @@ int Fail(const absl::Status& status, int exit_code) {
 }
 
 // A keyring that is not this store's is configuration; all else is the store.
-int BarrierExitCode(const absl::Status& status) { return absl::IsFailedPrecondition(status) ? kExitConfiguration : kExitStore; }
-
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
-int AwaitStopSignal() {
-  const sigset_t signals = StopSignals();
-  int signal = 0;
-  sigwait(&signals, &signal);
-  return signal;
+int BarrierExitCode(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) ? kExitConfiguration : kExitStore;
 }
 
 std::vector<std::string> ServedServices() {
-  return {v1::SecretSets::service_full_name(), v1::Deployments::service_full_name(), v1::Organizations::service_full_name(),
-          v1::Regions::service_full_name(), v1::Provisioning::service_full_name()};
+  return {v1::SecretSets::service_full_name(), v1::Deployments::service_full_name(),
+          v1::Organizations::service_full_name(), v1::Regions::service_full_name(),
+          v1::Provisioning::service_full_name()};
 }
 
 int Serve(const ApiOptions& options) {
@@ -90,19 +76,21 @@ int Serve(const ApiOptions& options) {
   const Writer writer{(*barrier)->store(), executor, [&term] { return (*term)->Get(); }};
   RegionDirectory directory({.writer = writer, .clock = clock, .on_rewind = [&term] { (*term)->BeginNextLineage(); }});
   const auto sender = SealedBoxSender::Create(clock);
-  const UseCaseDeps deps{.writer = writer,
-                         .barrier = **barrier,
-                         .sender = *sender,
-                         .clock = clock,
-                         .region_connected = [&directory](const std::string& region) { return !directory.Provisioners(region).empty(); }};
+  const UseCaseDeps deps{
+      .writer = writer,
+      .barrier = **barrier,
+      .sender = *sender,
+      .clock = clock,
+      .region_connected = [&directory](const std::string& region) { return !directory.Provisioners(region).empty(); }};
   const auto api_keys = ApiKeys::Create(writer, *keyring, clock);
   const auto organizations = Organizations::Create(deps);
   const auto regions = Regions::Create(writer, clock, directory);
   const auto guard = NewGuard({.peers = **peers, .api_keys = *api_keys, .executor = executor, .clock = clock});
 
   const std::unique_ptr<grpc::Service> services[] = {
-      NewSecretSetsService(*guard, deps), NewDeploymentsService(*guard, deps), NewOrganizationsService(*guard, *organizations, *api_keys),
-      NewRegionsService(*guard, *regions), NewProvisioningService(*guard, directory)};
+      NewSecretSetsService(*guard, deps), NewDeploymentsService(*guard, deps),
+      NewOrganizationsService(*guard, *organizations, *api_keys), NewRegionsService(*guard, *regions),
+      NewProvisioningService(*guard, directory)};
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
   const auto pulse = CallbackPulse::Start();
@@ -112,10 +100,12 @@ int Serve(const ApiOptions& options) {
 
   const std::vector<std::string> addresses = (*server)->addresses();
   const std::string edge = addresses.size() > 1 ? addresses[1] : "";
-  if (const absl::Status written = ready.Write({{"inner", addresses[0]}, {"edge", edge}}); !written.ok()) return Fail(written, kExitConfiguration);
+  if (const absl::Status written = ready.Write({{"inner", addresses[0]}, {"edge", edge}}); !written.ok())
+    return Fail(written, kExitConfiguration);
   Log(Severity::kInfo, "serving", {{"inner", addresses[0]}, {"edge", edge}});
 
-  Log(Severity::kInfo, "draining", {{"signal", AwaitStopSignal()}});
+  const int signal = AwaitStopSignal();
+  Log(Severity::kInfo, "draining", {{"signal", signal}});
   (*server)->SetServing(false);
   directory.DrainAll(kMaxReconnectAfter);
   directory.AwaitEmpty(kDrainPatience);
@@ -126,10 +116,7 @@ int Serve(const ApiOptions& options) {
 }
 
 int Main(int argc, char** argv) {
-  const sigset_t signals = StopSignals();
-  // Before any thread, so that only AwaitStopSignal gets them.
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  BlockStopSignals();
   HardenProcess();
   SetLogProcess("keyferry-api");
   RedirectGrpcLog();

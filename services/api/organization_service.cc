@@ -52,72 +52,86 @@ class OrganizationsService final : public v1::Organizations::CallbackService {
   ServerUnaryReactor* CreateOrganization(CallbackServerContext* context, const v1::CreateOrganizationRequest* request,
                                          v1::Organization* response) override {
     return guard_.Run(context, "Organizations/CreateOrganization", "", [=, this](const Caller&, Guard::Done done) {
-      organizations_.Make(request->name(), request->display_name(), Answering<NamedOrganization>(response, std::move(done)));
+      organizations_.Make(request->name(), request->display_name(),
+                          Answering<NamedOrganization>(response, std::move(done)));
     });
   }
 
   ServerUnaryReactor* ListOrganizations(CallbackServerContext* context, const v1::ListOrganizationsRequest* request,
                                         v1::ListOrganizationsResponse* response) override {
-    return guard_.Run(context, "Organizations/ListOrganizations", "", [=, this](const Caller&, const Guard::Done& done) {
-      const absl::StatusOr<OrganizationPage> page = organizations_.List(request->page_size(), request->page_token());
-      if (!page.ok()) return done(page.status());
-      for (const NamedOrganization& organization : page->organizations) ToProto(organization, *response->add_organizations());
-      response->set_next_page_token(page->next_page_token);
-      done(absl::OkStatus());
-    });
+    return guard_.Run(context, "Organizations/ListOrganizations", "",
+                      [=, this](const Caller&, const Guard::Done& done) {
+                        const absl::StatusOr<OrganizationPage> page =
+                            organizations_.List(request->page_size(), request->page_token());
+                        if (!page.ok()) return done(page.status());
+                        for (const NamedOrganization& organization : page->organizations)
+                          ToProto(organization, *response->add_organizations());
+                        response->set_next_page_token(page->next_page_token);
+                        done(absl::OkStatus());
+                      });
   }
 
   ServerUnaryReactor* GetProperties(CallbackServerContext* context, const v1::GetPropertiesRequest* request,
                                     v1::Properties* response) override {
-    return guard_.Run(context, "Organizations/GetProperties", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      Answering<OrganizationProperties>(response, std::move(done))(organizations_.GetProperties(caller.organization));
-    });
+    return guard_.Run(context, "Organizations/GetProperties", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        Answering<OrganizationProperties>(
+                            response, std::move(done))(organizations_.GetProperties(caller.organization));
+                      });
   }
 
   ServerUnaryReactor* UpdateProperties(CallbackServerContext* context, const v1::UpdatePropertiesRequest* request,
                                        v1::Properties* response) override {
-    return guard_.Run(context, "Organizations/UpdateProperties", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      organizations_.UpdateProperties(caller.organization,
-                                      request->has_default_region() ? std::optional(request->default_region()) : std::nullopt,
-                                      Answering<OrganizationProperties>(response, std::move(done)));
-    });
+    return guard_.Run(context, "Organizations/UpdateProperties", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        organizations_.UpdateProperties(
+                            caller.organization,
+                            request->has_default_region() ? std::optional(request->default_region()) : std::nullopt,
+                            Answering<OrganizationProperties>(response, std::move(done)));
+                      });
   }
 
   ServerUnaryReactor* CreateApiKey(CallbackServerContext* context, const v1::CreateApiKeyRequest* request,
                                    v1::CreateApiKeyResponse* response) override {
-    return guard_.Run(context, "Organizations/CreateApiKey", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      const ApiKeyRequest wanted{.organization = caller.organization,
-                                 .display_name = request->display_name(),
-                                 .role = v1::Role_IsValid(request->role()) ? static_cast<Role>(request->role()) : Role{},
-                                 .author = caller.principal};
-      api_keys_.Make(wanted, [response, done = std::move(done)](const absl::StatusOr<NewApiKey>& made) {
-        if (made.ok()) {
-          ToProto(made->api_key, *response->mutable_api_key());
-          response->set_key(std::string(made->text.Access()));
-        }
-        done(made.status());
-      });
-    });
+    return guard_.Run(context, "Organizations/CreateApiKey", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        const ApiKeyRequest wanted{
+                            .organization = caller.organization,
+                            .display_name = request->display_name(),
+                            .role = v1::Role_IsValid(request->role()) ? static_cast<Role>(request->role()) : Role{},
+                            .author = caller.principal};
+                        api_keys_.Make(wanted,
+                                       [response, done = std::move(done)](const absl::StatusOr<NewApiKey>& made) {
+                                         if (made.ok()) {
+                                           ToProto(made->api_key, *response->mutable_api_key());
+                                           response->set_key(std::string(made->text.Access()));
+                                         }
+                                         done(made.status());
+                                       });
+                      });
   }
 
   ServerUnaryReactor* ListApiKeys(CallbackServerContext* context, const v1::ListApiKeysRequest* request,
                                   v1::ListApiKeysResponse* response) override {
-    return guard_.Run(context, "Organizations/ListApiKeys", request->organization(), [=, this](const Caller& caller, const Guard::Done& done) {
-      const absl::StatusOr<std::vector<IdentifiedApiKey>> keys = api_keys_.List(caller.organization);
-      if (!keys.ok()) return done(keys.status());
-      for (const IdentifiedApiKey& key : *keys) ToProto(key, *response->add_api_keys());
-      done(absl::OkStatus());
-    });
+    return guard_.Run(context, "Organizations/ListApiKeys", request->organization(),
+                      [=, this](const Caller& caller, const Guard::Done& done) {
+                        const absl::StatusOr<std::vector<IdentifiedApiKey>> keys = api_keys_.List(caller.organization);
+                        if (!keys.ok()) return done(keys.status());
+                        for (const IdentifiedApiKey& key : *keys) ToProto(key, *response->add_api_keys());
+                        done(absl::OkStatus());
+                      });
   }
 
   ServerUnaryReactor* RevokeApiKey(CallbackServerContext* context, const v1::RevokeApiKeyRequest* request,
                                    v1::RevokeApiKeyResponse*) override {
-    return guard_.Run(context, "Organizations/RevokeApiKey", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      api_keys_.Revoke(caller.organization, request->id(), std::move(done));
-    });
+    return guard_.Run(context, "Organizations/RevokeApiKey", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        api_keys_.Revoke(caller.organization, request->id(), std::move(done));
+                      });
   }
 
-  ServerUnaryReactor* WhoAmI(CallbackServerContext* context, const v1::WhoAmIRequest*, v1::WhoAmIResponse* response) override {
+  ServerUnaryReactor* WhoAmI(CallbackServerContext* context, const v1::WhoAmIRequest*,
+                             v1::WhoAmIResponse* response) override {
     return guard_.Run(context, "Organizations/WhoAmI", "", [=](const Caller& caller, const Guard::Done& done) {
       response->set_principal(caller.principal);
       response->set_organization(caller.organization);

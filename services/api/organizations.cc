@@ -26,29 +26,34 @@ absl::StatusOr<std::string> ParsePageToken(const std::string& token) {
     std::string name = text.substr(kTokenTag.size());
     if (!CheckOrganizationName("page_token", name)) return name;
   }
-  return InvalidFields("INVALID_PAGE_TOKEN", {{"page_token", "is not a token of this listing; begin again without one"}});
+  return InvalidFields("INVALID_PAGE_TOKEN",
+                       {{"page_token", "is not a token of this listing; begin again without one"}});
 }
 
 class StoredOrganizations final : public Organizations {
  public:
   explicit StoredOrganizations(const UseCaseDeps& deps) : deps_(deps) {}
 
-  void Make(const std::string& name, const std::string& display_name, std::function<void(absl::StatusOr<NamedOrganization>)> done) override {
+  void Make(const std::string& name, const std::string& display_name,
+            std::function<void(absl::StatusOr<NamedOrganization>)> done) override {
     Violations violations;
     violations.Add("INVALID_ORGANIZATION", CheckOrganizationName("name", name));
     if (display_name.size() > kMaxDisplayNameLength) {
-      violations.Add("INVALID_ORGANIZATION", FieldViolation{"display_name", absl::StrCat("must have at most ", kMaxDisplayNameLength, " bytes, not ",
-                                                                                         display_name.size())});
+      violations.Add("INVALID_ORGANIZATION",
+                     FieldViolation{"display_name", absl::StrCat("must have at most ", kMaxDisplayNameLength,
+                                                                 " bytes, not ", display_name.size())});
     }
     if (const absl::Status invalid = violations.ToStatus(); !invalid.ok()) return done(invalid);
     const NamedOrganization made{
-        .name = name, .row = {.uid = NewUid(), .display_name = display_name, .create_time = deps_.clock.Now(), .default_region = ""}};
+        .name = name,
+        .row = {.uid = NewUid(), .display_name = display_name, .create_time = deps_.clock.Now(), .default_region = ""}};
     RunUseCase<NamedOrganization>(
         deps_, /*validate_only=*/false,
         [this, made](Transaction& transaction) -> absl::StatusOr<NamedOrganization> {
           ASSIGN_OR_RETURN(const std::optional<Row> existing, transaction.Read(keys::Organization(made.name)));
           if (existing) {
-            return MakeError(absl::StatusCode::kAlreadyExists, absl::StrCat("there is an organization ", made.name, " already"),
+            return MakeError(absl::StatusCode::kAlreadyExists,
+                             absl::StrCat("there is an organization ", made.name, " already"),
                              {.reason = "ORGANIZATION_EXISTS", .metadata = {{"resource", made.name}}});
           }
           ASSIGN_OR_RETURN(Mutation key, deps_.barrier.NewOrganizationKey(made.name));
@@ -63,15 +68,16 @@ class StoredOrganizations final : public Organizations {
     ASSIGN_OR_RETURN(const size_t limit, PageSizeOf(page_size));
     ASSIGN_OR_RETURN(const std::string after, ParsePageToken(page_token));
     OrganizationPage page;
-    RETURN_IF_ERROR(VisitRows(deps_.writer.store, keys::Organizations(), after, [&](const KeyedRow& row) -> absl::StatusOr<bool> {
-      if (page.organizations.size() == limit) {
-        page.next_page_token = PageTokenAfter(page.organizations.back().name);
-        return false;
-      }
-      ASSIGN_OR_RETURN(OrganizationRow decoded, Decode<OrganizationRow>(row.row.value));
-      page.organizations.push_back({.name = keys::LastPart(row.key), .row = std::move(decoded)});
-      return true;
-    }));
+    RETURN_IF_ERROR(
+        VisitRows(deps_.writer.store, keys::Organizations(), after, [&](const KeyedRow& row) -> absl::StatusOr<bool> {
+          if (page.organizations.size() == limit) {
+            page.next_page_token = PageTokenAfter(page.organizations.back().name);
+            return false;
+          }
+          ASSIGN_OR_RETURN(OrganizationRow decoded, Decode<OrganizationRow>(row.row.value));
+          page.organizations.push_back({.name = keys::LastPart(row.key), .row = std::move(decoded)});
+          return true;
+        }));
     return page;
   }
 
@@ -84,11 +90,13 @@ class StoredOrganizations final : public Organizations {
   void UpdateProperties(const std::string& organization, const std::optional<std::string>& default_region,
                         std::function<void(absl::StatusOr<OrganizationProperties>)> done) override {
     if (!default_region) {
-      return done(InvalidFields("INVALID_PROPERTY", {{"default_region", "must be given: there is no other property to change"}}));
+      return done(InvalidFields("INVALID_PROPERTY",
+                                {{"default_region", "must be given: there is no other property to change"}}));
     }
     RunUseCase<OrganizationProperties>(
         deps_, /*validate_only=*/false,
-        [this, organization, region = *default_region](Transaction& transaction) -> absl::StatusOr<OrganizationProperties> {
+        [this, organization,
+         region = *default_region](Transaction& transaction) -> absl::StatusOr<OrganizationProperties> {
           ASSIGN_OR_RETURN(OrganizationRow row, ReadOrganization(transaction, organization));
           RETURN_IF_ERROR(ReadRegion(transaction, "default_region", region).status());
           row.default_region = region;
@@ -102,7 +110,8 @@ class StoredOrganizations final : public Organizations {
   absl::StatusOr<OrganizationProperties> PropertiesOf(const OrganizationRow& row) const {
     OrganizationProperties properties{.default_region = DefaultRegionOf(row)};
     const RowKey begin = keys::Regions();
-    ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, deps_.writer.store.Scan(begin, PrefixEnd(begin.bytes), kRegionScanRows));
+    ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows,
+                     deps_.writer.store.Scan(begin, PrefixEnd(begin.bytes), kRegionScanRows));
     for (const KeyedRow& region : rows) properties.available_regions.push_back(keys::LastPart(region.key));
     return properties;
   }
@@ -112,6 +121,8 @@ class StoredOrganizations final : public Organizations {
 
 }  // namespace
 
-std::unique_ptr<Organizations> Organizations::Create(const UseCaseDeps& deps) { return std::make_unique<StoredOrganizations>(deps); }
+std::unique_ptr<Organizations> Organizations::Create(const UseCaseDeps& deps) {
+  return std::make_unique<StoredOrganizations>(deps);
+}
 
 }  // namespace keyferry

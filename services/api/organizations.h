@@ -39,14 +39,16 @@ class Organizations {
   static std::unique_ptr<Organizations> Create(const UseCaseDeps& deps);
   virtual ~Organizations() = default;
 
-  // The organization and its keys, in one commit. AlreadyExists: ORGANIZATION_EXISTS. InvalidArgument: INVALID_ORGANIZATION.
+  // The organization and its keys, in one commit. AlreadyExists: ORGANIZATION_EXISTS. InvalidArgument:
+  // INVALID_ORGANIZATION.
   virtual void Make(const std::string& name, const std::string& display_name,
                     std::function<void(absl::StatusOr<NamedOrganization>)> done) = 0;
   // In order of name; page_size as for secret sets. InvalidArgument: INVALID_PAGE_SIZE, INVALID_PAGE_TOKEN.
   virtual absl::StatusOr<OrganizationPage> List(int page_size, const std::string& page_token) = 0;
   // NotFound: ORGANIZATION_NOT_FOUND.
   virtual absl::StatusOr<OrganizationProperties> GetProperties(const std::string& organization) = 0;
-  // nullopt: not given. InvalidArgument: UNKNOWN_REGION, INVALID_PROPERTY (none given). NotFound: ORGANIZATION_NOT_FOUND.
+  // nullopt: not given. InvalidArgument: UNKNOWN_REGION, INVALID_PROPERTY (none given). NotFound:
+  // ORGANIZATION_NOT_FOUND.
   virtual void UpdateProperties(const std::string& organization, const std::optional<std::string>& default_region,
                                 std::function<void(absl::StatusOr<OrganizationProperties>)> done) = 0;
 };

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_format.h"
-#include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
 #include "services/api/testing/edge_scene.h"
 
@@ -37,9 +36,17 @@ TEST_F(OrganizationsTest, ANameIsTakenOnce) {
 
 TEST_F(OrganizationsTest, BadNamesAreRefused) {
   EXPECT_THAT(scene_.MakeOrganization(std::string(63, 'a')), IsOk());
-  for (const std::string& name : {std::string(), std::string("Acme"), std::string("a/b"), std::string("a\0b", 3), std::string(64, 'a')}) {
-    EXPECT_THAT(scene_.MakeOrganization(name), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_ORGANIZATION")) << name;
+  for (const std::string& name :
+       {std::string(), std::string("Acme"), std::string("a/b"), std::string("a\0b", 3), std::string(64, 'a')}) {
+    EXPECT_THAT(scene_.MakeOrganization(name), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_ORGANIZATION"))
+        << name;
   }
+}
+
+TEST_F(OrganizationsTest, ADisplayNameHasAtMost128Bytes) {
+  EXPECT_THAT(scene_.MakeOrganization("acme", std::string(128, 'n')), IsOk());
+  EXPECT_THAT(scene_.MakeOrganization("other", std::string(129, 'n')),
+              FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_ORGANIZATION"));
 }
 
 TEST_F(OrganizationsTest, ListGoesThroughAllOfThemInPages) {
@@ -61,7 +68,8 @@ TEST_F(OrganizationsTest, ListGoesThroughAllOfThemInPages) {
 TEST_F(OrganizationsTest, ListRefusesWhatIsNoPage) {
   EXPECT_THAT(organizations().List(-1, ""), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_PAGE_SIZE"));
   for (const char* token : {"org-1", "!", "b3JnLTE"}) {
-    EXPECT_THAT(organizations().List(0, token), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_PAGE_TOKEN")) << token;
+    EXPECT_THAT(organizations().List(0, token), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_PAGE_TOKEN"))
+        << token;
   }
 }
 
@@ -85,8 +93,10 @@ TEST_F(OrganizationsTest, UpdateRefusesAnUnknownRegionAndNothingAtAll) {
   scene_.PutRegion("us-east");
   EXPECT_THAT(scene_.UpdateProperties("acme", "mars"), FailsWith(absl::StatusCode::kInvalidArgument, "UNKNOWN_REGION"));
   EXPECT_THAT(scene_.UpdateProperties("acme", ""), FailsWith(absl::StatusCode::kInvalidArgument, "UNKNOWN_REGION"));
-  EXPECT_THAT(scene_.UpdateProperties("acme", std::nullopt), FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_PROPERTY"));
-  EXPECT_THAT(scene_.UpdateProperties("ghost", "us-east"), FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
+  EXPECT_THAT(scene_.UpdateProperties("acme", std::nullopt),
+              FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_PROPERTY"));
+  EXPECT_THAT(scene_.UpdateProperties("ghost", "us-east"),
+              FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
   EXPECT_EQ(organizations().GetProperties("acme")->default_region, "us-west");
 }
 

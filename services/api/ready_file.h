@@ -1,4 +1,5 @@
-// Says to whoever started the process that it serves, and where: JSON such as {"edge":"unix:/run/edge","inner":"127.0.0.1:8443"}.
+// Says to whoever started the process that it serves, and where: JSON such as
+// {"edge":"unix:/run/edge","inner":"127.0.0.1:8443"}.
 #ifndef KEYFERRY_SERVICES_API_READY_FILE_H_
 #define KEYFERRY_SERVICES_API_READY_FILE_H_
 

@@ -37,7 +37,7 @@ void CheckValue(size_t index, const SecretBytes& value, Violations& violations) 
 
 bool IsHostCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view(".-_:/~%[]").find(c) != std::string_view::npos;
+         std::string_view(".-_:/[]").find(c) != std::string_view::npos;
 }
 
 // `username:token`, both there, nothing that could not stand in an HTTP header.
@@ -90,8 +90,9 @@ void CheckSetSize(const std::vector<SecretSetEntry>& entries, Violations& violat
 }
 
 void CheckHost(std::string_view host, Violations& violations) {
-  if (host.empty() || host.size() > kMaxHostLength) {
-    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength, " characters; found ", host.size())});
+  if (host.empty() || NormalizeHost(host).size() > kMaxHostLength) {
+    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength, " characters, with the slash at its end; found ",
+                                                                       host.empty() ? 0 : NormalizeHost(host).size())});
   } else if (const auto bad = std::find_if_not(host.begin(), host.end(), IsHostCharacter); bad != host.end()) {
     violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be a registry host, such as ghcr.io or "
                                                                        "https://index.docker.io/v1/; position ",
@@ -107,15 +108,18 @@ std::string NormalizeHost(std::string_view host) {
 
 SecretBytes NormalizePullAuth(const SecretBytes& auth, Violations& violations) {
   const std::string_view text = auth.Access();
-  if (text.empty() || text.size() > kMaxPullAuthBytes) {
-    violations.Add(kAuthReason, FieldViolation{"auth", absl::StrCat("must be 1 to ", kMaxPullAuthBytes, " bytes; found ", text.size())});
-  } else if (IsCredentials(text)) {
-    return SecretBytes::Take(absl::Base64Escape(absl::string_view(text.data(), text.size())));
-  } else if (IsEncodedCredentials(text)) {
-    return auth.Clone();
-  } else {
+  SecretBytes encoded;
+  if (text.size() <= kMaxPullAuthBytes && IsCredentials(text)) {
+    encoded = SecretBytes::Take(absl::Base64Escape(absl::string_view(text.data(), text.size())));
+  } else if (text.size() <= kMaxPullAuthBytes && IsEncodedCredentials(text)) {
+    encoded = auth.Clone();
+  } else if (!text.empty() && text.size() <= kMaxPullAuthBytes) {
     violations.Add(kAuthReason, FieldViolation{"auth", kAuthRule});
+    return encoded;
   }
+  if (!encoded.empty() && encoded.size() <= kMaxPullAuthBytes) return encoded;
+  const size_t found = encoded.empty() ? text.size() : encoded.size();
+  violations.Add(kAuthReason, FieldViolation{"auth", absl::StrCat("must be 1 to ", kMaxPullAuthBytes, " bytes as base64; found ", found)});
   return SecretBytes();
 }
 

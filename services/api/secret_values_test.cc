@@ -101,9 +101,10 @@ TEST(PullSecretTest, AcceptsHostsOfEveryKind) {
   for (const char* host : {"ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "[::1]:5000/team"}) EXPECT_THAT(HostStatus(host), IsOk());
 }
 
-TEST(PullSecretTest, AcceptsAHostOfTwoHundredFiftyThreeCharactersAndRefusesOneMoreAndNone) {
-  EXPECT_THAT(HostStatus(std::string(kMaxHostLength, 'h')), IsOk());
-  EXPECT_THAT(HostStatus(std::string(kMaxHostLength + 1, 'h')), FailsWith(StatusCode::kInvalidArgument, "INVALID_HOST"));
+TEST(PullSecretTest, AcceptsAHostOfTwoHundredFiftyThreeCharactersWithItsSlashAndRefusesOneMoreAndNone) {
+  EXPECT_THAT(HostStatus(std::string(kMaxHostLength - 1, 'h')), IsOk());
+  EXPECT_THAT(HostStatus(std::string(kMaxHostLength - 1, 'h') + "/"), IsOk());
+  EXPECT_THAT(HostStatus(std::string(kMaxHostLength, 'h')), FailsWith(StatusCode::kInvalidArgument, "INVALID_HOST"));
   EXPECT_THAT(HostStatus(""), FailsWith(StatusCode::kInvalidArgument, "INVALID_HOST"));
 }
 
@@ -135,9 +136,13 @@ TEST(PullSecretTest, RefusesEverythingElseAndSaysWhatItExpects) {
   EXPECT_THAT(Auth("x").status().message(), HasSubstr("username:token"));
 }
 
-TEST(PullSecretTest, AcceptsCredentialsOfSixteenKibibytesAndRefusesOneByteMore) {
-  EXPECT_THAT(Auth("u:" + std::string(kMaxPullAuthBytes - 2, 't')), IsOk());
-  EXPECT_THAT(Auth("u:" + std::string(kMaxPullAuthBytes - 1, 't')), FailsWith(StatusCode::kInvalidArgument, "INVALID_CREDENTIALS"));
+TEST(PullSecretTest, AcceptsSixteenKibibytesOfBase64AndRefusesOneByteMore) {
+  constexpr size_t kPlain = kMaxPullAuthBytes / 4 * 3;
+  const std::string largest = "u:" + std::string(kPlain - 2, 't');
+  EXPECT_THAT(Auth(largest), IsOkAndHolds(absl::Base64Escape(largest)));
+  EXPECT_THAT(Auth(absl::Base64Escape(largest)), IsOk());
+  EXPECT_THAT(Auth(largest + "t"), FailsWith(StatusCode::kInvalidArgument, "INVALID_CREDENTIALS"));
+  EXPECT_THAT(Auth(absl::Base64Escape(largest + "t")), FailsWith(StatusCode::kInvalidArgument, "INVALID_CREDENTIALS"));
 }
 
 }  // namespace

@@ -10,5 +10,9 @@ keyferry_library(keyferry_api_scene
   SOURCES testing/api_scene.cc
   PUBLIC keyferry_api_sets keyferry_api_regions GTest::gmock)
 keyferry_test(keyferry_api_sets_test
-  SOURCES secret_sets_test.cc secret_values_test.cc set_edits_test.cc transaction_test.cc
+  SOURCES deployments_test.cc secret_sets_test.cc secret_values_test.cc set_concurrency_test.cc set_edits_test.cc
+          set_status_test.cc set_watch_test.cc transaction_test.cc
   LINK keyferry_api_scene)
+keyferry_test(keyferry_api_sets_service_test
+  SOURCES sets_service_test.cc
+  LINK keyferry_api_scene wire_protos)

@@ -41,7 +41,8 @@ absl::Status SyncDirectoryOf(const std::string& path) {
   const bool synced = fd >= 0 && fsync(fd) == 0;
   const int error = errno;
   if (fd >= 0) close(fd);
-  return synced ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot sync ", directory, ": ", std::strerror(error)));
+  return synced ? absl::OkStatus()
+                : absl::UnavailableError(absl::StrCat("cannot sync ", directory, ": ", std::strerror(error)));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-// How far the region's store was committed, in a file of its own, so that a store which lost its tail (RocksDB's point-in-time recovery
-// drops everything behind one flipped byte, without a word) is noticed when it is opened.
+// How far the region's store was committed, in a file of its own, so that a store which lost its tail (RocksDB's
+// point-in-time recovery drops everything behind one flipped byte, without a word) is noticed when it is opened.
 //
-// The file is written after each durable commit, by write(2): it survives the process at once and a power loss once its thread has synced
-// it, which it does within kSyncInterval. It is never ahead of the store.
+// The file is written after each durable commit, by write(2): it survives the process at once and a power loss once its
+// thread has synced it, which it does within kSyncInterval. It is never ahead of the store.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_COMMIT_WATERMARK_H_
@@ -35,7 +35,8 @@ class CommitWatermark {
   // What the file said when it was opened; nullopt when it was new or damaged.
   std::optional<uint64_t> recovered() const { return recovered_; }
 
-  // Takes the place of what the file says. REQUIRES: the store holds this commit durably. Aborts the process when the write fails.
+  // Takes the place of what the file says. REQUIRES: the store holds this commit durably. Aborts the process when the
+  // write fails.
   void Write(uint64_t sequence);
 
  private:

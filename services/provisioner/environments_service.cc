@@ -46,7 +46,8 @@ class EnvironmentSource {
     ASSIGN_OR_RETURN(const auto held, store_.Get(agent));
     if (!held || held->version.operation != Operation::kApply) {
       return NotFound("DEPLOYMENT_NOT_FOUND",
-                      absl::StrCat("this region holds no deployment of agent ", agent.name, "; deploy it here, or wait until it is ready"),
+                      absl::StrCat("this region holds no deployment of agent ", agent.name,
+                                   "; deploy it here, or wait until it is ready"),
                       absl::StrCat("organizations/", agent.organization, "/agents/", agent.name));
     }
     ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(key_, *held));
@@ -66,7 +67,8 @@ class EnvironmentSource {
   const RegionKey& key_;
 };
 
-// One WatchEnvironment call: sends the environment, then again after each Notice; what changes while a write is under way is sent once.
+// One WatchEnvironment call: sends the environment, then again after each Notice; what changes while a write is under
+// way is sent once.
 class Watch final : public grpc::ServerWriteReactor<v1::Environment>, public std::enable_shared_from_this<Watch> {
  public:
   Watch(const EnvironmentSource& source, ObjectId agent, Executor& executor, std::function<void()> on_done)
@@ -101,7 +103,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::Environment>, public std
     if (environment_ || finished_ || !stale_) return;
     stale_ = false;
     environment_ = std::make_unique<v1::Environment>();
-    if (const absl::Status status = source_.Fill(agent_, *environment_); !status.ok()) return FinishOnce(ToEdge(status));
+    if (const absl::Status status = source_.Fill(agent_, *environment_); !status.ok())
+      return FinishOnce(ToEdge(status));
     StartWrite(environment_.get());
   }
 
@@ -121,7 +124,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::Environment>, public std
 
 class Service final : public EnvironmentsService, public v1::Environments::CallbackService {
  public:
-  Service(const RegionStore& store, const RegionKey& key, Executor& executor) : source_(store, key), executor_(executor) {}
+  Service(const RegionStore& store, const RegionKey& key, Executor& executor)
+      : source_(store, key), executor_(executor) {}
 
   grpc::Service& service() override { return *this; }
 
@@ -131,7 +135,8 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
     for (auto watch = begin; watch != end; ++watch) watch->second->Notice();
   }
 
-  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context, const v1::GetEnvironmentRequest* request,
+  grpc::ServerUnaryReactor* GetEnvironment(grpc::CallbackServerContext* context,
+                                           const v1::GetEnvironmentRequest* request,
                                            v1::Environment* environment) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     executor_.Run([this, reactor, request, environment] {
@@ -173,7 +178,8 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
 
 }  // namespace
 
-std::unique_ptr<EnvironmentsService> EnvironmentsService::Create(const RegionStore& store, const RegionKey& key, Executor& executor) {
+std::unique_ptr<EnvironmentsService> EnvironmentsService::Create(const RegionStore& store, const RegionKey& key,
+                                                                 Executor& executor) {
   return std::make_unique<Service>(store, key, executor);
 }
 

@@ -1,4 +1,5 @@
-// keyferry.v1.Environments: what agents were deployed with, from the region's own store, opened for each answer. Needs no API.
+// keyferry.v1.Environments: what agents were deployed with, from the region's own store, opened for each answer. Needs
+// no API.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_ENVIRONMENTS_SERVICE_H_
@@ -20,7 +21,8 @@ namespace keyferry {
 class EnvironmentsService {
  public:
   // All three outlive the service; the server that serves it ends before.
-  static std::unique_ptr<EnvironmentsService> Create(const RegionStore& store, const RegionKey& key, Executor& executor);
+  static std::unique_ptr<EnvironmentsService> Create(const RegionStore& store, const RegionKey& key,
+                                                     Executor& executor);
   virtual ~EnvironmentsService() = default;
   virtual grpc::Service& service() = 0;
   // What the region holds of this object changed: watchers of the agent are told.

@@ -12,7 +12,8 @@ namespace keyferry {
 namespace {
 
 // Events of a call of Work that are acked at once, because nothing can be applied.
-std::optional<v1::Ack> RefusalOf(const v1::Event& event, const std::optional<RegionObject>& object, const std::string& target_incarnation) {
+std::optional<v1::Ack> RefusalOf(const v1::Event& event, const std::optional<RegionObject>& object,
+                                 const std::string& target_incarnation) {
   if (!object) return AckOfMalformed(event, target_incarnation);
   if (event.target_incarnation() == target_incarnation) return std::nullopt;
   const Settlement wrong_target{.id = object->id,
@@ -41,7 +42,8 @@ std::vector<v1::ProvisionerMessage> EventWorker::Work(const std::vector<v1::ApiM
   return answers;
 }
 
-void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events, std::vector<v1::ProvisionerMessage>& answers) {
+void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events,
+                               std::vector<v1::ProvisionerMessage>& answers) {
   std::vector<RegionObject> objects;
   std::vector<const v1::Event*> applied;
   v1::ProvisionerMessage acks;
@@ -50,7 +52,8 @@ void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events, std:
     std::optional<RegionObject> object = FromWire(*event);
     if (object) resync_.Saw(event->sync_id(), object->id);
     if (event->operation() == v1::OPERATION_RETAIN) {
-      if (object && !reconciler_.Holds(object->id, object->version)) *drift.mutable_drift()->add_objects() = event->object();
+      if (object && !reconciler_.Holds(object->id, object->version))
+        *drift.mutable_drift()->add_objects() = event->object();
     } else if (std::optional<v1::Ack> refusal = RefusalOf(*event, object, target_incarnation_)) {
       *acks.mutable_acks()->add_acks() = *std::move(refusal);
     } else {
@@ -62,8 +65,11 @@ void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events, std:
   for (size_t i = 0; i < settlements.size(); ++i) {
     if (settlements[i].result == AckResult::kFailed) {
       Log(Severity::kWarning, "object_failed",
-          {{"organization", settlements[i].id.organization}, {"object", settlements[i].id.name}, {"revision", settlements[i].revision},
-           {"reason", settlements[i].error_reason}, {"message", settlements[i].error_message}});
+          {{"organization", settlements[i].id.organization},
+           {"object", settlements[i].id.name},
+           {"revision", settlements[i].revision},
+           {"reason", settlements[i].error_reason},
+           {"message", settlements[i].error_message}});
     }
     *acks.mutable_acks()->add_acks() = AckOf(settlements[i], *applied[i], target_incarnation_);
   }

@@ -1,5 +1,5 @@
-// EventWorker: what one stream's messages do to the region, without the stream: messages in, answers out. Holds what the stream has shown of
-// a full resync.
+// EventWorker: what one stream's messages do to the region, without the stream: messages in, answers out. Holds what
+// the stream has shown of a full resync.
 //
 // Thread safety: confined to one thread (or strand). Store and reconciler outlive it.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_EVENT_WORKER_H_
@@ -29,8 +29,8 @@ class EventWorker {
   EventWorker(RegionStore& store, Reconciler& reconciler, std::string target_incarnation)
       : store_(store), reconciler_(reconciler), target_incarnation_(std::move(target_incarnation)) {}
 
-  // Event batches, SyncBegin, SyncEnd, Bookmark and InventoryRequest, in the order they came. Neighbouring event batches are committed
-  // together. Every event but RETAIN gets one ack.
+  // Event batches, SyncBegin, SyncEnd, Bookmark and InventoryRequest, in the order they came. Neighbouring event
+  // batches are committed together. Every event but RETAIN gets one ack.
   std::vector<v1::ProvisionerMessage> Work(const std::vector<v1::ApiMessage>& messages);
 
  private:

@@ -45,12 +45,14 @@ std::map<std::string, std::string_view> FilesOf(const OpenedObject& object, Secr
 absl::Status CheckNames(const OpenedObject& object) {
   std::optional<FieldViolation> violation = CheckOrganizationName("organization", object.id.organization);
   if (!violation) {
-    violation = object.id.kind == ObjectKind::kSecretSet ? CheckSecretSetName("set", object.id.name) : CheckAgentName("agent", object.id.name);
+    violation = object.id.kind == ObjectKind::kSecretSet ? CheckSecretSetName("set", object.id.name)
+                                                         : CheckAgentName("agent", object.id.name);
   }
   for (const OpenedValue& value : object.values) {
     if (!violation) violation = CheckSecretKey("key", value.key);
   }
-  if (violation) return absl::UnavailableError(absl::StrCat("no file name: ", violation->field, " ", violation->description));
+  if (violation)
+    return absl::UnavailableError(absl::StrCat("no file name: ", violation->field, " ", violation->description));
   return absl::OkStatus();
 }
 
@@ -77,7 +79,8 @@ class FileSink final : public Sink {
     const auto directory = DataDirectoryOf(parent->get(), id.name);
     if (absl::IsNotFound(directory.status())) return absl::OkStatus();
     RETURN_IF_ERROR(directory.status());
-    if (unlinkat(parent->get(), id.name.c_str(), 0) != 0) return FileError(absl::StrCat("cannot remove link ", id.name));
+    if (unlinkat(parent->get(), id.name.c_str(), 0) != 0)
+      return FileError(absl::StrCat("cannot remove link ", id.name));
     RETURN_IF_ERROR(RemoveFlatDirectory(data_.get(), *directory));
     RemoveIfEmpty(id);
     return absl::OkStatus();
@@ -93,7 +96,8 @@ class FileSink final : public Sink {
     if (names.size() != files.size()) return absl::DataLossError("other files than written are in the directory");
     for (const std::string& file : names) {
       const auto wanted = files.find(file);
-      if (wanted == files.end()) return absl::DataLossError(absl::StrCat("file ", file, " was not written by this sink"));
+      if (wanted == files.end())
+        return absl::DataLossError(absl::StrCat("file ", file, " was not written by this sink"));
       ASSIGN_OR_RETURN(const SecretBytes bytes, ReadFile(directory.get(), file));
       if (!EqualInConstantTime(bytes.Access(), wanted->second)) {
         return absl::DataLossError(absl::StrCat("file ", file, " does not hold what was written"));
@@ -175,7 +179,8 @@ class FileSink final : public Sink {
     ASSIGN_OR_RETURN(const std::string target, ReadLink(parent, name));
     const std::string_view view = target;
     const std::string_view directory = view.substr(std::min(kLinkPrefix.size(), view.size()));
-    if (!view.starts_with(kLinkPrefix) || directory.empty() || directory.find('/') != directory.npos || directory[0] == '.') {
+    if (!view.starts_with(kLinkPrefix) || directory.empty() || directory.find('/') != directory.npos ||
+        directory[0] == '.') {
       return absl::UnavailableError(absl::StrCat("link ", name, " was not made by this sink; remove it"));
     }
     return std::string(directory);
@@ -197,13 +202,16 @@ absl::Status CheckRoot(int root, const FileSinkOptions& options) {
   struct stat info;
   struct statfs file_system;
   if (fstat(root, &info) != 0 || fstatfs(root, &file_system) != 0) return FileError(options.root);
-  if (info.st_uid != geteuid()) return refuse(absl::StrCat("it belongs to user ", info.st_uid, ", not to ", geteuid(), "; chown it"));
+  if (info.st_uid != geteuid())
+    return refuse(absl::StrCat("it belongs to user ", info.st_uid, ", not to ", geteuid(), "; chown it"));
   if ((info.st_mode & 077) != 0) return refuse("others may enter it; chmod it to 0700");
-  const bool in_memory = file_system.f_type == TMPFS_MAGIC || file_system.f_type == static_cast<__fsword_t>(RAMFS_MAGIC);
+  const bool in_memory =
+      file_system.f_type == TMPFS_MAGIC || file_system.f_type == static_cast<__fsword_t>(RAMFS_MAGIC);
   if (!in_memory && !options.allow_disk) {
     return refuse("it is not on tmpfs, so values would reach a disk; mount a tmpfs there, or pass --allow-disk-files");
   }
-  if (flock(root, LOCK_EX | LOCK_NB) != 0) return refuse("another provisioner uses it; give each a directory of its own");
+  if (flock(root, LOCK_EX | LOCK_NB) != 0)
+    return refuse("another provisioner uses it; give each a directory of its own");
   return absl::OkStatus();
 }
 
@@ -212,7 +220,8 @@ absl::Status CheckRoot(int root, const FileSinkOptions& options) {
 absl::StatusOr<std::unique_ptr<Sink>> NewFileSink(const FileSinkOptions& options) {
   auto root = MakeAndOpenDirectory(AT_FDCWD, options.root, kDirectoryMode);
   if (!root.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat("files directory: ", root.status().message(), "; is it a directory, and no link?"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("files directory: ", root.status().message(), "; is it a directory, and no link?"));
   }
   RETURN_IF_ERROR(CheckRoot(root->get(), options));
   ASSIGN_OR_RETURN(Descriptor data, MakeAndOpenDirectory(root->get(), kDataName, kDirectoryMode));

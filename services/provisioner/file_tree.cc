@@ -32,7 +32,8 @@ absl::StatusOr<Descriptor> OpenDirectory(int parent, const std::string& name) {
 }
 
 absl::StatusOr<Descriptor> MakeAndOpenDirectory(int parent, const std::string& name, mode_t mode) {
-  if (mkdirat(parent, name.c_str(), mode) != 0 && errno != EEXIST) return FileError(absl::StrCat("cannot create directory ", name));
+  if (mkdirat(parent, name.c_str(), mode) != 0 && errno != EEXIST)
+    return FileError(absl::StrCat("cannot create directory ", name));
   return OpenDirectory(parent, name);
 }
 
@@ -93,9 +94,11 @@ absl::Status RemoveFlatDirectory(int parent, const std::string& name) {
   RETURN_IF_ERROR(directory.status());
   ASSIGN_OR_RETURN(const std::vector<std::string> files, NamesIn(directory->get()));
   for (const std::string& file : files) {
-    if (unlinkat(directory->get(), file.c_str(), 0) != 0 && errno != ENOENT) return FileError(absl::StrCat("cannot remove file ", file));
+    if (unlinkat(directory->get(), file.c_str(), 0) != 0 && errno != ENOENT)
+      return FileError(absl::StrCat("cannot remove file ", file));
   }
-  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0) return FileError(absl::StrCat("cannot remove directory ", name));
+  if (unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0)
+    return FileError(absl::StrCat("cannot remove directory ", name));
   return absl::OkStatus();
 }
 

@@ -30,7 +30,8 @@ absl::Status CannotOpen(std::string_view message) {
 bool IsAlphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 bool AllOf(std::string_view text, std::string_view besides) {
-  return std::all_of(text.begin(), text.end(), [&](char c) { return IsAlphanumeric(c) || besides.find(c) != besides.npos; });
+  return std::all_of(text.begin(), text.end(),
+                     [&](char c) { return IsAlphanumeric(c) || besides.find(c) != besides.npos; });
 }
 
 absl::Status CheckId(const ObjectId& id) {
@@ -42,11 +43,11 @@ absl::Status CheckId(const ObjectId& id) {
 }
 
 absl::Status CheckShape(const SealedObject& sealed) {
-  if (sealed.data_keys.size() > kMaxDataKeys) return BadPayload("the object has more data keys than a set can have values");
+  if (sealed.data_keys.size() > kMaxDataKeys)
+    return BadPayload("the object has more data keys than a set can have values");
   if (sealed.image_pull_secret) {
-    return sealed.entries.size() == 1 && sealed.entries[0].key.empty()
-               ? absl::OkStatus()
-               : BadPayload("an image pull secret must have one entry without a key");
+    return sealed.entries.size() == 1 ? absl::OkStatus()
+                                      : BadPayload("an image pull secret must have exactly one entry");
   }
   if (sealed.entries.size() > kMaxKeysPerSet) return BadPayload("the object has more keys than a set can have");
   for (size_t i = 0; i < sealed.entries.size(); ++i) {
@@ -66,20 +67,24 @@ class ValueOpener {
     const std::string name = entry.key.empty() ? "the pull secret" : absl::StrCat("the value of ", entry.key);
     ASSIGN_OR_RETURN(const OpenedDataKey* data_key, DataKeyOf(set_uid, entry, name));
     absl::StatusOr<SecretBytes> value = data_key->Open(entry);
-    if (!value.ok()) return CannotOpen(absl::StrCat(name, " does not open: it was changed, or sealed for another place"));
+    if (!value.ok())
+      return CannotOpen(absl::StrCat(name, " does not open: it was changed, or sealed for another place"));
     return value;
   }
 
  private:
-  absl::StatusOr<const OpenedDataKey*> DataKeyOf(const std::string& set_uid, const SealedEntry& entry, const std::string& name) {
+  absl::StatusOr<const OpenedDataKey*> DataKeyOf(const std::string& set_uid, const SealedEntry& entry,
+                                                 const std::string& name) {
     const auto cached = opened_.find({set_uid, entry.data_key_id});
     if (cached != opened_.end()) return &cached->second;
     const auto sealed = std::find_if(sealed_.data_keys.begin(), sealed_.data_keys.end(),
                                      [&](const SealedDataKey& key) { return key.id == entry.data_key_id; });
     if (sealed == sealed_.data_keys.end()) return BadPayload(absl::StrCat("the data key of ", name, " is missing"));
-    auto opened = OpenedDataKey::Open(region_key_, {.organization_uid = sealed_.organization_uid, .set_uid = set_uid}, *sealed);
+    auto opened =
+        OpenedDataKey::Open(region_key_, {.organization_uid = sealed_.organization_uid, .set_uid = set_uid}, *sealed);
     if (!opened.ok()) {
-      return CannotOpen(absl::StrCat("the data key of ", name, " is not sealed to this region's key, or not for this place"));
+      return CannotOpen(
+          absl::StrCat("the data key of ", name, " is not sealed to this region's key, or not for this place"));
     }
     return &opened_.emplace(std::pair(set_uid, entry.data_key_id), *std::move(opened)).first->second;
   }
@@ -89,22 +94,25 @@ class ValueOpener {
   std::map<std::pair<std::string, std::string>, OpenedDataKey> opened_;
 };
 
-absl::StatusOr<OpenedPullCredentials> OpenPullCredentials(ValueOpener& opener, const std::string& set_uid, const SealedEntry& entry,
-                                                          const std::string& host) {
+absl::StatusOr<OpenedPullCredentials> OpenPullCredentials(ValueOpener& opener, const std::string& set_uid,
+                                                          const SealedEntry& entry, const std::string& host) {
   if (host.empty() || host.size() > kMaxHostLength || !AllOf(host, ".:/-_[]")) {
     return BadPayload("the pull secret's host is empty, too long, or has characters that no host has");
   }
   ASSIGN_OR_RETURN(SecretBytes auth, opener.Open(set_uid, entry));
-  if (auth.size() > kMaxPullAuthBytes || !AllOf(auth.Access(), "+/=")) return BadPayload("the pull secret is not base64");
+  if (auth.size() > kMaxPullAuthBytes || !AllOf(auth.Access(), "+/="))
+    return BadPayload("the pull secret is not base64");
   return OpenedPullCredentials{.host = host, .auth = std::move(auth)};
 }
 
-absl::StatusOr<std::vector<OpenedValue>> OpenValues(ValueOpener& opener, const std::string& set_uid, const SealedObject& sealed) {
+absl::StatusOr<std::vector<OpenedValue>> OpenValues(ValueOpener& opener, const std::string& set_uid,
+                                                    const SealedObject& sealed) {
   std::vector<OpenedValue> values;
   for (const SealedEntry& entry : sealed.entries) {
     ASSIGN_OR_RETURN(SecretBytes value, opener.Open(set_uid, entry));
     if (value.size() > kMaxValueBytes) return BadPayload(absl::StrCat("the value of ", entry.key, " is too large"));
-    if (value.Access().find('\0') != std::string_view::npos) return BadPayload(absl::StrCat("the value of ", entry.key, " holds NUL"));
+    if (value.Access().find('\0') != std::string_view::npos)
+      return BadPayload(absl::StrCat("the value of ", entry.key, " holds NUL"));
     values.push_back({.key = entry.key, .value = std::move(value)});
   }
   std::sort(values.begin(), values.end(), [](const OpenedValue& a, const OpenedValue& b) { return a.key < b.key; });
@@ -152,8 +160,8 @@ absl::StatusOr<OpenedObject> OpenObject(const RegionKey& key, const RegionObject
   }
   ASSIGN_OR_RETURN(opened.values, OpenValues(opener, set_uid, *sealed));
   if (sealed->pull_entry != SealedEntry{}) {
-    ASSIGN_OR_RETURN(opened.pull_credentials,
-                     OpenPullCredentials(opener, sealed->pull_secret_uid, sealed->pull_entry, sealed->pull_secret_host));
+    ASSIGN_OR_RETURN(opened.pull_credentials, OpenPullCredentials(opener, sealed->pull_secret_uid, sealed->pull_entry,
+                                                                  sealed->pull_secret_host));
   }
   return opened;
 }

@@ -1,5 +1,6 @@
-// Opens every value of a sealed object with the region's private key, and refuses what a sink or an agent could not take. What comes from the
-// stream is not trusted: names, keys, sizes and hosts are checked again before they become paths or variables.
+// Opens every value of a sealed object with the region's private key, and refuses what a sink or an agent could not
+// take. What comes from the stream is not trusted: names, keys, sizes and hosts are checked again before they become
+// paths or variables.
 //
 // Thread safety: a pure function; the key is immutable.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_OBJECT_OPENER_H_
@@ -15,8 +16,8 @@ namespace keyferry {
 inline constexpr char kReasonBadPayload[] = "BAD_PAYLOAD";
 inline constexpr char kReasonCannotOpen[] = "CANNOT_OPEN";
 
-// REQUIRES: object's operation is kApply. DataLoss, with the reason BAD_PAYLOAD (these bytes are no such object) or CANNOT_OPEN (a value
-// is not sealed to this key, or not for this place); messages name keys, never values.
+// REQUIRES: object's operation is kApply. DataLoss, with the reason BAD_PAYLOAD (these bytes are no such object) or
+// CANNOT_OPEN (a value is not sealed to this key, or not for this place); messages name keys, never values.
 absl::StatusOr<OpenedObject> OpenObject(const RegionKey& key, const RegionObject& object);
 
 }  // namespace keyferry

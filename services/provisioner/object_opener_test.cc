@@ -51,25 +51,31 @@ TEST_F(ObjectOpenerTest, OpensAPullSecret) {
 }
 
 TEST_F(ObjectOpenerTest, AnotherRegionsKeyOpensNothing) {
-  EXPECT_THAT(OpenObject(RegionKey::Generate(), sealer_.Set("env", 1, {{"A", "one"}})), FailsWith(kDataLoss, kReasonCannotOpen));
+  EXPECT_THAT(OpenObject(RegionKey::Generate(), sealer_.Set("env", 1, {{"A", "one"}})),
+              FailsWith(kDataLoss, kReasonCannotOpen));
 }
 
 TEST_F(ObjectOpenerTest, SwappedEntriesDoNotOpen) {
   SealedObject sealed = sealer_.SealValues(kSetUid, {{"A", "one"}, {"B", "two"}});
   std::swap(sealed.entries[0].ciphertext, sealed.entries[1].ciphertext);
-  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kSetUid, 1, sealed)), FailsWith(kDataLoss, kReasonCannotOpen));
+  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kSetUid, 1, sealed)),
+              FailsWith(kDataLoss, kReasonCannotOpen));
 }
 
 TEST_F(ObjectOpenerTest, AnotherSetsValuesDoNotOpen) {
   const SealedObject sealed = sealer_.SealValues(kSetUid, {{"A", "one"}});
-  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kPullUid, 1, sealed)), FailsWith(kDataLoss, kReasonCannotOpen));
+  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kPullUid, 1, sealed)),
+              FailsWith(kDataLoss, kReasonCannotOpen));
   SealedObject named = sealed;
   named.secret_set_uid = kSetUid;
-  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kPullUid, 1, named)), FailsWith(kDataLoss, kReasonBadPayload));
+  EXPECT_THAT(OpenObject(key_, ObjectSealer::Wrap(SetId("env"), kPullUid, 1, named)),
+              FailsWith(kDataLoss, kReasonBadPayload));
 }
 
 TEST_F(ObjectOpenerTest, RefusesWhatNoSinkCouldTake) {
-  const auto refused = [&](const RegionObject& object) { return ReasonOf(OpenObject(key_, object).status()) == kReasonBadPayload; };
+  const auto refused = [&](const RegionObject& object) {
+    return ReasonOf(OpenObject(key_, object).status()) == kReasonBadPayload;
+  };
   EXPECT_TRUE(refused(sealer_.Set("..", 1, {})));
   EXPECT_TRUE(refused(sealer_.Set("env", 1, {{"../A", "one"}})));
   EXPECT_TRUE(refused(sealer_.Set("env", 1, {{"", "one"}})));
@@ -86,7 +92,8 @@ TEST_F(ObjectOpenerTest, RefusesWhatNoSinkCouldTake) {
 
 TEST_F(ObjectOpenerTest, TakesValuesAndKeysUpToTheirLimits) {
   EXPECT_THAT(OpenObject(key_, sealer_.Set("env", 1, {{"A", std::string(kMaxValueBytes, 'x')}})), IsOk());
-  EXPECT_THAT(OpenObject(key_, sealer_.Set("env", 1, {{"A", std::string(kMaxValueBytes + 1, 'x')}})), FailsWith(kDataLoss, kReasonBadPayload));
+  EXPECT_THAT(OpenObject(key_, sealer_.Set("env", 1, {{"A", std::string(kMaxValueBytes + 1, 'x')}})),
+              FailsWith(kDataLoss, kReasonBadPayload));
   Values values;
   for (size_t i = 0; i < kMaxKeysPerSet; ++i) values["K" + std::to_string(i)] = "v";
   EXPECT_THAT(OpenObject(key_, sealer_.Set("env", 1, values)), IsOk());

@@ -1,4 +1,5 @@
-// OpenedObject: one object of the region with its values in the clear. It exists while a sink takes it or an environment is answered.
+// OpenedObject: one object of the region with its values in the clear. It exists while a sink takes it or an
+// environment is answered.
 //
 // Thread safety: a value.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_OPENED_OBJECT_H_

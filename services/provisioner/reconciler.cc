@@ -47,17 +47,20 @@ Settlement Failed(const RegionObject& event, const absl::Status& status) {
 
 absl::Status StoreError(const absl::Status& status) {
   Log(Severity::kError, "region_store_failed", {{"error", status}});
-  return MakeError(absl::StatusCode::kUnavailable, "the region's store failed; its log says why", {.reason = "STORE_ERROR"});
+  return MakeError(absl::StatusCode::kUnavailable, "the region's store failed; its log says why",
+                   {.reason = "STORE_ERROR"});
 }
 
 absl::Status SinkError(const Sink& sink, const absl::Status& status) {
   const std::string_view reason = absl::IsResourceExhausted(status) ? "SINK_FULL" : "SINK_ERROR";
-  return MakeError(status.code(), absl::StrCat("sink ", Abseil(sink.name()), ": ", status.message()), {.reason = std::string(reason)});
+  return MakeError(status.code(), absl::StrCat("sink ", Abseil(sink.name()), ": ", status.message()),
+                   {.reason = std::string(reason)});
 }
 
 absl::Status CheckDigest(const RegionObject& event) {
   if (Sha256(event.sealed_object) == event.version.digest) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kDataLoss, "the payload does not have the digest of its event", {.reason = "DIGEST_MISMATCH"});
+  return MakeError(absl::StatusCode::kDataLoss, "the payload does not have the digest of its event",
+                   {.reason = "DIGEST_MISMATCH"});
 }
 
 }  // namespace
@@ -153,7 +156,10 @@ absl::Status Reconciler::EnsureShown(const RegionObject& object, Severity repair
     absl::Status status = sink->Verify(opened);
     if (status.ok()) continue;
     Log(repair_severity, "sink_repaired",
-        {{"sink", sink->name()}, {"organization", object.id.organization}, {"object", object.id.name}, {"found", status}});
+        {{"sink", sink->name()},
+         {"organization", object.id.organization},
+         {"object", object.id.name},
+         {"found", status}});
     status = sink->Apply(opened);
     if (status.ok()) status = sink->Verify(opened);
     if (!status.ok()) return SinkError(*sink, status);
@@ -179,8 +185,8 @@ void Reconciler::ShowAsStored(const ObjectId& id) {
 bool Reconciler::Holds(const ObjectId& id, const ObjectVersion& version) const {
   const auto held = options_.store.Get(id);
   if (!held.ok()) return false;
-  return Judge({.revision = version.revision, .operation = Operation::kRetain, .digest = version.digest}, VersionOf(*held), 0) ==
-         Verdict::kRetained;
+  return Judge({.revision = version.revision, .operation = Operation::kRetain, .digest = version.digest},
+               VersionOf(*held), 0) == Verdict::kRetained;
 }
 
 absl::StatusOr<size_t> Reconciler::Sweep(const std::function<bool(const ObjectId&)>& seen, uint64_t as_of_revision,
@@ -193,9 +199,11 @@ absl::StatusOr<size_t> Reconciler::Sweep(const std::function<bool(const ObjectId
     return true;
   }));
   const size_t object_count = options_.store.object_count();
-  if (!allow_mass_delete && static_cast<double>(unseen.size()) > kMaxSweepFraction * static_cast<double>(object_count)) {
-    return absl::FailedPreconditionError(absl::StrCat("the resync would delete ", unseen.size(), " of ", object_count,
-                                                      " objects, more than a tenth; resync with allow_mass_delete if that is meant"));
+  if (!allow_mass_delete &&
+      static_cast<double>(unseen.size()) > kMaxSweepFraction * static_cast<double>(object_count)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the resync would delete ", unseen.size(), " of ", object_count,
+                     " objects, more than a tenth; resync with allow_mass_delete if that is meant"));
   }
   RETURN_IF_ERROR(SweepAll(unseen, as_of_revision));
   return unseen.size();
@@ -203,7 +211,8 @@ absl::StatusOr<size_t> Reconciler::Sweep(const std::function<bool(const ObjectId
 
 absl::Status Reconciler::SweepAll(const std::vector<RegionObject>& unseen, uint64_t as_of_revision) {
   for (size_t start = 0; start < unseen.size(); start += kSweepBatch) {
-    std::vector<RegionObject> batch(unseen.begin() + start, unseen.begin() + std::min(start + kSweepBatch, unseen.size()));
+    std::vector<RegionObject> batch(unseen.begin() + start,
+                                    unseen.begin() + std::min(start + kSweepBatch, unseen.size()));
     for (RegionObject& object : batch) {
       object.version = {.revision = as_of_revision, .operation = Operation::kDelete};
       RETURN_IF_ERROR(Hide(object.id));

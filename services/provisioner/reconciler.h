@@ -1,5 +1,6 @@
-// Reconciler: makes the region hold what events ask for. For each event it judges (region_rule.h), opens every value, shows the object in
-// every sink, reads it back, commits the sealed object to the region's store, and only then says READY.
+// Reconciler: makes the region hold what events ask for. For each event it judges (region_rule.h), opens every value,
+// shows the object in every sink, reads it back, commits the sealed object to the region's store, and only then says
+// READY.
 //
 // 1. READY: the store holds it durably, every value opened, every sink showed exactly it when it was read back.
 // 2. After FAILED the region goes on holding and showing what it held before.
@@ -56,13 +57,16 @@ class Reconciler {
   // Whether exactly this is held, or something newer (kRetain).
   bool Holds(const ObjectId& id, const ObjectVersion& version) const;
 
-  // After a complete full resync: deletes what `seen` answers false for and what is not newer than as_of_revision, and leaves tombstones
-  // with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects; nothing was deleted.
-  absl::StatusOr<size_t> Sweep(const std::function<bool(const ObjectId&)>& seen, uint64_t as_of_revision, bool allow_mass_delete);
+  // After a complete full resync: deletes what `seen` answers false for and what is not newer than as_of_revision, and
+  // leaves tombstones with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects;
+  // nothing was deleted.
+  absl::StatusOr<size_t> Sweep(const std::function<bool(const ObjectId&)>& seen, uint64_t as_of_revision,
+                               bool allow_mass_delete);
 
   // At start: every sink shows what the store holds and nothing else. Answers what could not be shown.
   absl::StatusOr<std::vector<ObjectId>> FillSinks();
-  // Checks the next `count` objects in every sink, round and round, and repairs from the store. Answers what could not be repaired.
+  // Checks the next `count` objects in every sink, round and round, and repairs from the store. Answers what could not
+  // be repaired.
   absl::StatusOr<std::vector<ObjectId>> CheckSinks(size_t count);
 
  private:

@@ -22,19 +22,25 @@ class ReconcilerTest : public ::testing::Test {
   Settlement Apply(const RegionObject& event) { return reconciler_.Apply({event}).at(0); }
   // `revision READY` or `revision REASON [permanent]`.
   static std::string Text(const Settlement& settlement) {
-    return std::to_string(settlement.revision) + " " + (settlement.result == AckResult::kReady ? "READY" : settlement.error_reason) +
+    return std::to_string(settlement.revision) + " " +
+           (settlement.result == AckResult::kReady ? "READY" : settlement.error_reason) +
            (settlement.permanent ? " permanent" : "");
   }
-  uint64_t HeldRevision(const ObjectId& id) { return store_->Get(id).value().value_or(RegionObject()).version.revision; }
+  uint64_t HeldRevision(const ObjectId& id) {
+    return store_->Get(id).value().value_or(RegionObject()).version.revision;
+  }
 
-  TempDir directory_;
+  TempDir directory_{"/dev/shm"};
   RegionKey key_ = RegionKey::Generate();
   ObjectSealer sealer_{key_};
   std::unique_ptr<RegionStore> store_ = RegionStore::Open(directory_.path(), "us-west").value();
   MemorySink first_;
   MemorySink second_;
   std::vector<ObjectId> changed_;
-  Reconciler reconciler_{{.store = *store_, .key = key_, .sinks = {&first_, &second_}, .on_change = [this](const ObjectId& id) { changed_.push_back(id); }}};
+  Reconciler reconciler_{
+      {.store = *store_, .key = key_, .sinks = {&first_, &second_}, .on_change = [this](const ObjectId& id) {
+         changed_.push_back(id);
+       }}};
 };
 
 TEST_F(ReconcilerTest, ReadyMeansStoredAndShownInEverySink) {
@@ -103,8 +109,9 @@ TEST_F(ReconcilerTest, OneBadObjectFailsAloneAndForGood) {
   garbage.sealed_object = "\xff\xff not a message";
   garbage.version.digest = Sha256(garbage.sealed_object);
   ObjectSealer other_region(RegionKey::Generate());
-  const auto settlements = reconciler_.Apply({sealer_.Set("good", 5, {{"KEY", "one"}}), garbage,
-                                              other_region.Set("foreign", 7, {{"KEY", "one"}}), sealer_.Set("better", 8, {})});
+  const auto settlements =
+      reconciler_.Apply({sealer_.Set("good", 5, {{"KEY", "one"}}), garbage,
+                         other_region.Set("foreign", 7, {{"KEY", "one"}}), sealer_.Set("better", 8, {})});
   std::vector<std::string> texts;
   for (const Settlement& settlement : settlements) texts.push_back(Text(settlement));
   EXPECT_THAT(texts, ElementsAre("5 READY", "6 BAD_PAYLOAD permanent", "7 CANNOT_OPEN permanent", "8 READY"));
@@ -112,8 +119,9 @@ TEST_F(ReconcilerTest, OneBadObjectFailsAloneAndForGood) {
 }
 
 TEST_F(ReconcilerTest, SeveralEventsOfOneObjectApplyInTheirOrder) {
-  const auto settlements = reconciler_.Apply({sealer_.Set("env", 5, {{"KEY", "one"}}), sealer_.Set("env", 6, {{"KEY", "two"}}),
-                                              Tombstone(SetId("env"), 7), sealer_.Set("env", 8, {{"KEY", "four"}})});
+  const auto settlements =
+      reconciler_.Apply({sealer_.Set("env", 5, {{"KEY", "one"}}), sealer_.Set("env", 6, {{"KEY", "two"}}),
+                         Tombstone(SetId("env"), 7), sealer_.Set("env", 8, {{"KEY", "four"}})});
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(Text(settlements[i]), std::to_string(5 + i) + " READY");
   EXPECT_EQ(first_.objects[SetId("env")]["KEY"], "four");
   EXPECT_EQ(HeldRevision(SetId("env")), 8u);
@@ -187,7 +195,8 @@ class SweepTest : public ReconcilerTest {
   // Sets `00`, `01`, ... with revisions 1, 2, ...
   void Hold(int count) {
     std::vector<RegionObject> events;
-    for (int i = 0; i < count; ++i) events.push_back(sealer_.Set("set-" + std::to_string(10 + i), i + 1, {{"KEY", "one"}}));
+    for (int i = 0; i < count; ++i)
+      events.push_back(sealer_.Set("set-" + std::to_string(10 + i), i + 1, {{"KEY", "one"}}));
     reconciler_.Apply(events);
   }
   // All but the first `unseen`.

@@ -1,6 +1,6 @@
-// The rule that keeps a region safe whatever the stream does (docs/provisioning-protocol.md, tests/model): an event counts only when its
-// revision is not below the one that the region holds, tombstones hold revisions too, and what is unknown at or below the settled
-// floor was deleted for good.
+// The rule that keeps a region safe whatever the stream does (docs/provisioning-protocol.md, tests/model): an event
+// counts only when its revision is not below the one that the region holds, tombstones hold revisions too, and what is
+// unknown at or below the settled floor was deleted for good.
 //
 // Thread safety: a pure function.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_REGION_RULE_H_

@@ -23,7 +23,8 @@
 namespace keyferry {
 namespace {
 
-// Rows: "m" the meta record; "o" | object id; "t" | revision (8 bytes, big-endian) | object id, an empty row for each tombstone.
+// Rows: "m" the meta record; "o" | object id; "t" | revision (8 bytes, big-endian) | object id, an empty row for each
+// tombstone.
 constexpr char kMetaKey[] = "m";
 constexpr char kObjectPrefix = 'o';
 constexpr char kTombstonePrefix = 't';
@@ -41,16 +42,18 @@ std::string TombstoneKey(uint64_t revision, std::string_view id_bytes) {
 }
 
 absl::Status Damaged(const std::string& directory, std::string_view what) {
-  return absl::DataLossError(absl::StrCat("the region's store ", directory, " is damaged (", std::string(what),
-                                          "); stop, move the directory away and start again: the region gets a new incarnation and "
-                                          "the API sends everything again"));
+  return absl::DataLossError(
+      absl::StrCat("the region's store ", directory, " is damaged (", std::string(what),
+                   "); stop, move the directory away and start again: the region gets a new incarnation and "
+                   "the API sends everything again"));
 }
 
 absl::StatusOr<ObjectId> ParseObjectKey(std::string_view key) {
   const size_t separator = key.find('\0', 2);
   if (key.size() < 2 || separator == key.npos) return absl::DataLossError("a key is not an object's");
   const auto kind = static_cast<ObjectKind>(key[1]);
-  if (kind != ObjectKind::kSecretSet && kind != ObjectKind::kDeployment) return absl::DataLossError("unknown kind of object");
+  if (kind != ObjectKind::kSecretSet && kind != ObjectKind::kDeployment)
+    return absl::DataLossError("unknown kind of object");
   return ObjectId{.kind = kind,
                   .organization = std::string(key.substr(2, separator - 2)),
                   .name = std::string(key.substr(separator + 1))};
@@ -69,9 +72,11 @@ std::string EncodeObject(const RegionObject& object) {
 absl::StatusOr<RegionObject> DecodeObject(std::string_view key, std::string_view frame) {
   ASSIGN_OR_RETURN(const std::string_view value, UnframeRow(key, frame));
   storage::RegionObjectRecord record;
-  if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) return absl::DataLossError("a row is no record");
+  if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())))
+    return absl::DataLossError("a row is no record");
   const auto operation = static_cast<Operation>(record.operation());
-  if (operation != Operation::kApply && operation != Operation::kDelete) return absl::DataLossError("unknown operation");
+  if (operation != Operation::kApply && operation != Operation::kDelete)
+    return absl::DataLossError("unknown operation");
   ASSIGN_OR_RETURN(ObjectId id, ParseObjectKey(key));
   return RegionObject{
       .id = std::move(id),
@@ -105,7 +110,10 @@ class RocksDbRegionStore final : public RegionStore {
  public:
   RocksDbRegionStore(std::string directory, std::string region, std::unique_ptr<rocksdb::DB> db,
                      std::unique_ptr<CommitWatermark> watermark)
-      : directory_(std::move(directory)), region_(std::move(region)), db_(std::move(db)), watermark_(std::move(watermark)) {}
+      : directory_(std::move(directory)),
+        region_(std::move(region)),
+        db_(std::move(db)),
+        watermark_(std::move(watermark)) {}
 
   // What Open does once both files are open.
   absl::Status Recover() {
@@ -116,7 +124,9 @@ class RocksDbRegionStore final : public RegionStore {
     if (!is_new && watermark_->recovered().value_or(UINT64_MAX) <= recovered) return absl::OkStatus();
     if (!is_new) {
       Log(Severity::kError, "region_store_lost_its_tail",
-          {{"directory", directory_}, {"recovered", recovered}, {"committed", watermark_->recovered().value_or(0)},
+          {{"directory", directory_},
+           {"recovered", recovered},
+           {"committed", watermark_->recovered().value_or(0)},
            {"consequence", "new target incarnation, full resync"}});
     }
     RegionMeta meta = meta_;
@@ -137,7 +147,8 @@ class RocksDbRegionStore final : public RegionStore {
     return *std::move(object);
   }
 
-  absl::Status ForEach(const std::optional<ObjectId>& after, const std::function<bool(const RegionObject&)>& visit) const override {
+  absl::Status ForEach(const std::optional<ObjectId>& after,
+                       const std::function<bool(const RegionObject&)>& visit) const override {
     const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(rocksdb::ReadOptions()));
     // The least key above an id's is the same with a NUL at its end.
     const std::string start = after ? ObjectKey(*after) + '\0' : std::string(1, kObjectPrefix);
@@ -164,7 +175,8 @@ class RocksDbRegionStore final : public RegionStore {
     int64_t added = 0;
     for (const RegionObject& change : changes) {
       ASSIGN_OR_RETURN(const auto held, Get(change.id));
-      const Verdict verdict = Judge(change.version, held ? std::optional(held->version) : std::nullopt, meta.settled_floor);
+      const Verdict verdict =
+          Judge(change.version, held ? std::optional(held->version) : std::nullopt, meta.settled_floor);
       verdicts.push_back(verdict);
       if (verdict != Verdict::kApply && verdict != Verdict::kDelete) continue;
       Put(batch, change, held);
@@ -208,8 +220,9 @@ class RocksDbRegionStore final : public RegionStore {
       return Damaged(directory_, "its meta row");
     }
     if (record.region() != region_) {
-      return absl::FailedPreconditionError(absl::StrCat("the store ", directory_, " belongs to region ", record.region(), ", not ",
-                                                        region_, "; give each region a data directory of its own"));
+      return absl::FailedPreconditionError(absl::StrCat("the store ", directory_, " belongs to region ",
+                                                        record.region(), ", not ", region_,
+                                                        "; give each region a data directory of its own"));
     }
     meta_ = {.target_incarnation = record.target_incarnation(),
              .max_revision_seen = record.max_revision_seen(),
@@ -237,7 +250,8 @@ class RocksDbRegionStore final : public RegionStore {
   static void Put(rocksdb::WriteBatch& batch, const RegionObject& change, const std::optional<RegionObject>& held) {
     const std::string key = ObjectKey(change.id);
     const std::string_view id_bytes = std::string_view(key).substr(1);
-    if (held && held->version.operation == Operation::kDelete) batch.Delete(TombstoneKey(held->version.revision, id_bytes));
+    if (held && held->version.operation == Operation::kDelete)
+      batch.Delete(TombstoneKey(held->version.revision, id_bytes));
     if (change.version.operation == Operation::kDelete) batch.Put(TombstoneKey(change.version.revision, id_bytes), "");
     batch.Put(key, FrameRow(key, EncodeObject(change)));
   }
@@ -283,7 +297,8 @@ class RocksDbRegionStore final : public RegionStore {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RegionStore>> RegionStore::Open(const std::string& directory, const std::string& region) {
+absl::StatusOr<std::unique_ptr<RegionStore>> RegionStore::Open(const std::string& directory,
+                                                               const std::string& region) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return absl::UnavailableError(absl::StrCat("cannot create ", directory, ": ", std::strerror(errno)));
   }
@@ -292,8 +307,8 @@ absl::StatusOr<std::unique_ptr<RegionStore>> RegionStore::Open(const std::string
   std::unique_ptr<rocksdb::DB> db(raw);
   if (status.IsCorruption()) return Damaged(directory, status.ToString());
   if (!status.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat("cannot open the region's store ", directory, ": ", status.ToString(),
-                                                      "; does another provisioner use it?"));
+    return absl::FailedPreconditionError(absl::StrCat("cannot open the region's store ", directory, ": ",
+                                                      status.ToString(), "; does another provisioner use it?"));
   }
   ASSIGN_OR_RETURN(auto watermark, CommitWatermark::Open(directory + "/watermark"));
   auto store = std::make_unique<RocksDbRegionStore>(directory, region, std::move(db), std::move(watermark));

@@ -21,7 +21,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 RegionObject Object(const std::string& name, uint64_t revision, const std::string& content = "content") {
-  return {.id = SetId(name), .uid = kSetUid, .version = {.revision = revision, .digest = "digest of " + content}, .sealed_object = content};
+  return {.id = SetId(name),
+          .uid = kSetUid,
+          .version = {.revision = revision, .digest = "digest of " + content},
+          .sealed_object = content};
 }
 
 std::string ReadAll(const std::filesystem::path& path) {
@@ -67,14 +70,17 @@ class RegionStoreTest : public ::testing::Test {
     EXPECT_THAT(store_->ForEach(std::nullopt,
                                 [&](const RegionObject& object) {
                                   contents += object.id.name + "@" + std::to_string(object.version.revision);
-                                  contents += object.version.operation == Operation::kApply ? "=" + object.sealed_object + " " : "- ";
+                                  contents += object.version.operation == Operation::kApply
+                                                  ? "=" + object.sealed_object + " "
+                                                  : "- ";
                                   return true;
                                 }),
                 IsOk());
     return contents;
   }
 
-  TempDir directory_;
+  // Syncs cost nothing there.
+  TempDir directory_{"/dev/shm"};
   std::unique_ptr<RegionStore> store_;
 };
 
@@ -143,7 +149,10 @@ TEST_F(RegionStoreTest, ATombstoneThatWasAppliedOverIsNotCollected) {
 TEST_F(RegionStoreTest, VisitsFromTheOneAfter) {
   ASSERT_THAT(store_->Commit({Object("a", 1), Object("a-b", 2), Object("b", 3)}), IsOk());
   std::vector<std::string> names;
-  ASSERT_THAT(store_->ForEach(SetId("a"), [&](const RegionObject& object) { return names.push_back(object.id.name), names.size() < 1; }), IsOk());
+  ASSERT_THAT(
+      store_->ForEach(SetId("a"),
+                      [&](const RegionObject& object) { return names.push_back(object.id.name), names.size() < 1; }),
+      IsOk());
   EXPECT_THAT(names, ElementsAre("a-b"));
 }
 
@@ -214,12 +223,14 @@ TEST_F(RegionStoreTest, AFlippedBitAnywhereIsNeverServedAsTruth) {
   std::mt19937 random(seed);
   int refused = 0;
   for (int round = 0; round < 150; ++round) {
-    TempDir copy;
+    TempDir copy("/dev/shm");
     std::filesystem::copy(directory_.path(), copy.path(), std::filesystem::copy_options::recursive);
     std::vector<std::filesystem::path> files;
     for (const auto& file : std::filesystem::recursive_directory_iterator(copy.path())) {
       const std::string extension = file.path().extension();
-      if (file.is_regular_file() && file.file_size() > 0 && (extension == ".sst" || extension == ".log" || file.path().filename().string().starts_with("MANIFEST"))) files.push_back(file.path());
+      if (file.is_regular_file() && file.file_size() > 0 &&
+          (extension == ".sst" || extension == ".log" || file.path().filename().string().starts_with("MANIFEST")))
+        files.push_back(file.path());
     }
     ASSERT_GE(files.size(), 3u);
     const auto& file = files[random() % files.size()];
@@ -233,7 +244,8 @@ TEST_F(RegionStoreTest, AFlippedBitAnywhereIsNeverServedAsTruth) {
     if (!opened.ok() || (*opened)->meta().target_incarnation != incarnation) continue;
     store_ = nullptr;
     std::string found;
-    const absl::Status status = (*opened)->ForEach(std::nullopt, [&](const RegionObject& object) { return found += object.id.name, true; });
+    const absl::Status status =
+        (*opened)->ForEach(std::nullopt, [&](const RegionObject& object) { return found += object.id.name, true; });
     EXPECT_TRUE(!status.ok() || found == "abcd") << found;
   }
   EXPECT_GT(refused, 0);
@@ -254,14 +266,18 @@ TEST_F(RegionStoreTest, RandomOperationsAgreeWithAModel) {
     } else if (choice == 1) {
       floor = std::max<uint64_t>(floor, head - std::min<uint64_t>(head, random() % 10));
       ASSERT_THAT(store_->RaiseFloor(floor), IsOk());
-      std::erase_if(model, [&](const auto& entry) { return entry.second.version.operation == Operation::kDelete && entry.second.version.revision <= floor; });
+      std::erase_if(model, [&](const auto& entry) {
+        return entry.second.version.operation == Operation::kDelete && entry.second.version.revision <= floor;
+      });
     } else {
       const std::string name(1, static_cast<char>('a' + random() % 8));
       ++head;
       const uint64_t revision = head - std::min<uint64_t>(head - 1, random() % 6);
-      const RegionObject change = random() % 3 == 0 ? Tombstone(SetId(name), revision) : Object(name, revision, "v" + std::to_string(revision));
+      const RegionObject change =
+          random() % 3 == 0 ? Tombstone(SetId(name), revision) : Object(name, revision, "v" + std::to_string(revision));
       const auto held = model.find(change.id);
-      const Verdict expected = Judge(change.version, held == model.end() ? std::nullopt : std::optional(held->second.version), floor);
+      const Verdict expected =
+          Judge(change.version, held == model.end() ? std::nullopt : std::optional(held->second.version), floor);
       ASSERT_EQ(Commit(change), expected) << "step " << step;
       if (expected == Verdict::kApply || expected == Verdict::kDelete) model[change.id] = change;
     }

@@ -31,7 +31,8 @@ absl::Status Resync::Finish(const End& end) {
   sync_id_.clear();
   if (!same) return absl::FailedPreconditionError("the resync that ends is not the one that began on this stream");
   if (end.object_count != seen_.size() || end.object_hash != hash_) {
-    return absl::FailedPreconditionError(absl::StrCat("the resync is incomplete: ", seen_.size(), " objects came of ", end.object_count));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the resync is incomplete: ", seen_.size(), " objects came of ", end.object_count));
   }
   return absl::OkStatus();
 }

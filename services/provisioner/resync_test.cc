@@ -16,7 +16,10 @@ class ResyncTest : public ::testing::Test {
     for (const char* name : {"a", "b", "a"}) resync_.Saw("sync", SetId(name));
   }
   Resync::End End(uint64_t count = 2) const {
-    return {.sync_id = "sync", .as_of_revision = 9, .object_count = count, .object_hash = ObjectHash(SetId("a")) + ObjectHash(SetId("b"))};
+    return {.sync_id = "sync",
+            .as_of_revision = 9,
+            .object_count = count,
+            .object_hash = ObjectHash(SetId("a")) + ObjectHash(SetId("b"))};
   }
   Resync resync_;
 };

@@ -41,7 +41,8 @@ std::string FrameRow(std::string_view key, std::string_view value) { return Chec
 absl::StatusOr<std::string_view> UnframeRow(std::string_view key, std::string_view frame) {
   if (frame.size() < kCheckBytes) return absl::DataLossError("a row is shorter than its check");
   const std::string_view value = frame.substr(kCheckBytes);
-  if (CheckOf(key, value) != frame.substr(0, kCheckBytes)) return absl::DataLossError("the check of a row does not match");
+  if (CheckOf(key, value) != frame.substr(0, kCheckBytes))
+    return absl::DataLossError("the check of a row does not match");
   return value;
 }
 

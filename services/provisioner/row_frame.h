@@ -1,5 +1,5 @@
-// The frame around each row of the region's store: CRC32C (RFC 3720, little-endian) over key and value, then the value. The key is part of
-// it, so that a value under another row's key is found too.
+// The frame around each row of the region's store: CRC32C (RFC 3720, little-endian) over key and value, then the value.
+// The key is part of it, so that a value under another row's key is found too.
 //
 // Thread safety: pure functions.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_ROW_FRAME_H_

@@ -72,7 +72,8 @@ TEST_F(FileSinkTest, WritesPullCredentialsAsContainerRuntimesReadThem) {
 
 TEST_F(FileSinkTest, LeavesNoOldVersionBehind) {
   const auto sink = Open();
-  for (int revision = 1; revision <= 5; ++revision) ASSERT_THAT(sink->Apply(Opened(SetId("env"), revision, {{"KEY", "one"}})), IsOk());
+  for (int revision = 1; revision <= 5; ++revision)
+    ASSERT_THAT(sink->Apply(Opened(SetId("env"), revision, {{"KEY", "one"}})), IsOk());
   EXPECT_EQ(DataDirectoryCount(), 1u);
   ASSERT_THAT(sink->Remove(SetId("env")), IsOk());
   EXPECT_EQ(DataDirectoryCount(), 0u);
@@ -127,7 +128,9 @@ TEST_F(FileSinkTest, DoesNotFollowALinkInTheWay) {
 }
 
 TEST_F(FileSinkTest, RefusesADirectoryThatIsNotSafe) {
-  const auto refusal = [](const std::string& root) { return std::string(NewFileSink({.root = root}).status().message()); };
+  const auto refusal = [](const std::string& root) {
+    return std::string(NewFileSink({.root = root}).status().message());
+  };
   ASSERT_EQ(chmod(directory_.path().c_str(), 0710), 0);
   EXPECT_THAT(refusal(directory_.path()), HasSubstr("chmod it to 0700"));
   ASSERT_EQ(chmod(directory_.path().c_str(), 0700), 0);

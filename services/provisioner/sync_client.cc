@@ -82,16 +82,16 @@ class Core : public std::enable_shared_from_this<Core> {
     const RegionMeta meta = options_.store.meta();
     worker_ = std::make_shared<EventWorker>(options_.store, options_.reconciler, meta.target_incarnation);
     heard_at_ = SystemClock().Monotonic();
-    heartbeat_interval_ = kHeartbeatInterval;
-    auto on_done = [weak = weak_from_this(), strand = strand_](std::shared_ptr<SyncStream> stream, absl::Status status) {
+    auto on_done = [weak = weak_from_this(), strand = strand_](std::shared_ptr<SyncStream> stream,
+                                                               absl::Status status) {
       strand->Run([weak, stream = std::move(stream), status] {
         if (const std::shared_ptr<Core> self = weak.lock()) self->OnEnded(status);
       });
     };
-    stream_ = SyncStream::Start(options_.new_channel(),
-                                {.on_readable = OnStrand([](Core& core) { core.Read(); }), .on_done = std::move(on_done)});
+    stream_ = SyncStream::Start(options_.new_channel(), {.on_readable = OnStrand([](Core& core) { core.Read(); }),
+                                                         .on_done = std::move(on_done)});
     stream_->Send(HelloOf(meta));
-    LaterInSession(heartbeat_interval_, [](Core& core) { core.Beat(); });
+    LaterInSession(options_.timings.silence / 2, [](Core& core) { core.WatchSilence(); });
     LaterInSession(options_.timings.progress, [](Core& core) { core.ReportProgress(); });
   }
 
@@ -135,7 +135,8 @@ class Core : public std::enable_shared_from_this<Core> {
     failed_attempts_ = 0;
     const absl::Duration asked =
         absl::Seconds(welcome.heartbeat_interval().seconds()) + absl::Nanoseconds(welcome.heartbeat_interval().nanos());
-    if (asked >= kMinHeartbeatInterval) heartbeat_interval_ = std::min(asked, kHeartbeatInterval);
+    heartbeat_interval_ = asked >= kMinHeartbeatInterval ? std::min(asked, kHeartbeatInterval) : kHeartbeatInterval;
+    Beat();
     Log(Severity::kInfo, "connected", {{"region", options_.region}, {"head_revision", welcome.head_revision()}});
   }
 
@@ -146,10 +147,13 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   void OnDrain(const v1::Drain& drain) {
-    const absl::Duration asked = absl::Seconds(drain.reconnect_after().seconds()) + absl::Nanoseconds(drain.reconnect_after().nanos());
+    const absl::Duration asked =
+        absl::Seconds(drain.reconnect_after().seconds()) + absl::Nanoseconds(drain.reconnect_after().nanos());
     const bool superseded = drain.reason() == "SUPERSEDED";
-    drain_delay_ = superseded ? options_.timings.max_retry : std::clamp(asked, absl::ZeroDuration(), options_.timings.max_retry);
-    Log(superseded ? Severity::kError : Severity::kInfo, "drained", {{"reason", drain.reason()}, {"region", options_.region}});
+    drain_delay_ =
+        superseded ? options_.timings.max_retry : std::clamp(asked, absl::ZeroDuration(), options_.timings.max_retry);
+    Log(superseded ? Severity::kError : Severity::kInfo, "drained",
+        {{"reason", drain.reason()}, {"region", options_.region}});
     LaterInSession(kDrainPatience, [](Core& core) { core.stream_->Cancel(); });
   }
 
@@ -197,11 +201,15 @@ class Core : public std::enable_shared_from_this<Core> {
     Proceed();
   }
 
-  void Beat() {
+  void WatchSilence() {
     if (SystemClock().Monotonic() - heard_at_ > options_.timings.silence) {
       Log(Severity::kWarning, "api_silent", {{"region", options_.region}});
       return stream_->Cancel();
     }
+    LaterInSession(options_.timings.silence / 2, [](Core& core) { core.WatchSilence(); });
+  }
+
+  void Beat() {
     v1::ProvisionerMessage message;
     message.mutable_heartbeat();
     stream_->Send(std::move(message));
@@ -211,7 +219,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void ReportProgress() {
     v1::ProvisionerMessage message;
     for (const v1::ObjectId& object : in_work_) *message.mutable_progress()->add_objects() = object;
-    for (const v1::ObjectId& object : ObjectsOf({backlog_.begin(), backlog_.end()})) *message.mutable_progress()->add_objects() = object;
+    for (const v1::ObjectId& object : ObjectsOf({backlog_.begin(), backlog_.end()}))
+      *message.mutable_progress()->add_objects() = object;
     if (message.has_progress()) stream_->Send(std::move(message));
     LaterInSession(options_.timings.progress, [](Core& core) { core.ReportProgress(); });
   }
@@ -257,12 +266,13 @@ class Core : public std::enable_shared_from_this<Core> {
 
   absl::Duration RetryDelay() {
     const SyncTimings& timings = options_.timings;
-    const absl::Duration first =
-        timings.min_first_retry + (timings.max_first_retry - timings.min_first_retry) * absl::Uniform(random_, 0.0, 1.0);
+    const absl::Duration first = timings.min_first_retry +
+                                 (timings.max_first_retry - timings.min_first_retry) * absl::Uniform(random_, 0.0, 1.0);
     const int attempt = failed_attempts_++;
     if (drain_delay_) return *drain_delay_ + first;
     if (attempt == 0) return first;
-    return std::max(first, BackoffDelay(attempt - 1, timings.min_retry, timings.max_retry, absl::Uniform(random_, 0.0, 1.0)));
+    return std::max(first,
+                    BackoffDelay(attempt - 1, timings.min_retry, timings.max_retry, absl::Uniform(random_, 0.0, 1.0)));
   }
 
   const SyncClientOptions options_;
@@ -299,6 +309,8 @@ class Client final : public SyncClient {
 
 }  // namespace
 
-std::unique_ptr<SyncClient> SyncClient::Start(SyncClientOptions options) { return std::make_unique<Client>(std::move(options)); }
+std::unique_ptr<SyncClient> SyncClient::Start(SyncClientOptions options) {
+  return std::make_unique<Client>(std::move(options));
+}
 
 }  // namespace keyferry

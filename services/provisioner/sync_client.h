@@ -1,7 +1,9 @@
-// SyncClient: keeps one provisioning stream to the API open, for as long as it lives, and lets the reconciler do what the API asks for
-// (docs/provisioning-protocol.md). Events are worked off in the order they came, in groups, and each is answered with one ack.
+// SyncClient: keeps one provisioning stream to the API open, for as long as it lives, and lets the reconciler do what
+// the API asks for (docs/provisioning-protocol.md). Events are worked off in the order they came, in groups, and each
+// is answered with one ack.
 //
-// 1. The stream's messages are handled on one strand, the reconciler runs on another: heartbeats go on while a sink is slow.
+// 1. The stream's messages are handled on one strand, the reconciler runs on another: heartbeats go on while a sink is
+// slow.
 // 2. A channel is made for each attempt and dropped on the strand, never on gRPC's threads.
 // 3. Nothing is remembered over streams but what the region's store holds.
 //
@@ -58,7 +60,8 @@ class SyncClient {
   static std::unique_ptr<SyncClient> Start(SyncClientOptions options);
   // As Stop with no patience.
   virtual ~SyncClient() = default;
-  // Finishes what is in flight, acks it and ends the stream, all within `patience`. Returns when the reconciler is no longer used.
+  // Finishes what is in flight, acks it and ends the stream, all within `patience`. Returns when the reconciler is no
+  // longer used.
   virtual void Stop(absl::Duration patience) = 0;
 };
 

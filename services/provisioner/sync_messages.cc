@@ -38,7 +38,8 @@ void ToWire(const ObjectId& id, v1::ObjectId* wire) {
 
 std::optional<RegionObject> FromWire(const v1::Event& event) {
   const auto kind = static_cast<ObjectKind>(event.object().kind());
-  if (event.object().kind() != v1::OBJECT_KIND_SECRET_SET && event.object().kind() != v1::OBJECT_KIND_DEPLOYMENT) return std::nullopt;
+  if (event.object().kind() != v1::OBJECT_KIND_SECRET_SET && event.object().kind() != v1::OBJECT_KIND_DEPLOYMENT)
+    return std::nullopt;
   if (event.operation() < v1::OPERATION_APPLY || event.operation() > v1::OPERATION_RETAIN) return std::nullopt;
   if (event.uid().size() != kUidBytes) return std::nullopt;
   // A NUL would end the organization within the key of the region's row.
@@ -47,7 +48,9 @@ std::optional<RegionObject> FromWire(const v1::Event& event) {
   return RegionObject{
       .id = {.kind = kind, .organization = event.object().organization(), .name = event.object().name()},
       .uid = absl::BytesToHexString(event.uid()),
-      .version = {.revision = event.revision(), .operation = static_cast<Operation>(event.operation()), .digest = event.digest()},
+      .version = {.revision = event.revision(),
+                  .operation = static_cast<Operation>(event.operation()),
+                  .digest = event.digest()},
       .sealed_object = apply ? event.payload() : ""};
 }
 
@@ -80,7 +83,8 @@ v1::Ack AckOfMalformed(const v1::Event& event, const std::string& target_incarna
   return ack;
 }
 
-absl::StatusOr<std::vector<v1::ProvisionerMessage>> AnswerInventory(const RegionStore& store, const std::vector<uint32_t>& buckets) {
+absl::StatusOr<std::vector<v1::ProvisionerMessage>> AnswerInventory(const RegionStore& store,
+                                                                    const std::vector<uint32_t>& buckets) {
   if (buckets.empty()) return BucketHashesOf(store);
   const std::set<int> wanted(buckets.begin(), buckets.end());
   std::vector<v1::ProvisionerMessage> messages(1);

@@ -22,7 +22,8 @@ class ProvisionerMessage;
 }  // namespace v1
 
 void ToWire(const ObjectId& id, v1::ObjectId* wire);
-// An event's object as it shall be stored; nothing but its shape is checked. nullopt: unknown kind or operation, or no 16 bytes of uid.
+// An event's object as it shall be stored; nothing but its shape is checked. nullopt: unknown kind or operation, or no
+// 16 bytes of uid.
 std::optional<RegionObject> FromWire(const v1::Event& event);
 // `event` is the one that was settled.
 v1::Ack AckOf(const Settlement& settlement, const v1::Event& event, const std::string& target_incarnation);
@@ -30,7 +31,8 @@ v1::Ack AckOf(const Settlement& settlement, const v1::Event& event, const std::s
 v1::Ack AckOfMalformed(const v1::Event& event, const std::string& target_incarnation);
 
 // Answers to an InventoryRequest, in order; Unavailable or DataLoss from the store.
-absl::StatusOr<std::vector<v1::ProvisionerMessage>> AnswerInventory(const RegionStore& store, const std::vector<uint32_t>& buckets);
+absl::StatusOr<std::vector<v1::ProvisionerMessage>> AnswerInventory(const RegionStore& store,
+                                                                    const std::vector<uint32_t>& buckets);
 
 }  // namespace keyferry
 

@@ -1,5 +1,5 @@
-// SyncStream: one Provisioning.Sync stream, from the client's side, without meaning: it queues what is sent and bounds what was received and
-// not taken. Nothing of it is destroyed, and nothing blocks, on gRPC's threads.
+// SyncStream: one Provisioning.Sync stream, from the client's side, without meaning: it queues what is sent and bounds
+// what was received and not taken. Nothing of it is destroyed, and nothing blocks, on gRPC's threads.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_SYNC_STREAM_H_

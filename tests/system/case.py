@@ -110,5 +110,5 @@ class SystemTest(unittest.TestCase):
         sets = [{name: value for name, value in each.items() if name not in moving}
                 for each in self.sets(user.json("secrets", "list"))]
         agents = [{name: value for name, value in each.items() if name not in moving}
-                  for each in user.json("agents", "list")["deployments"]]
+                  for each in user.json("agents", "list")["agents"]]
         return sets, agents

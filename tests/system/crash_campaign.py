@@ -129,6 +129,25 @@ class Campaign:
         self._wait_for_load()
         return self._finish()
 
+    def run_into_the_past(self):
+        """Proves that the oracle sees lost writes where the product cannot: the API's whole directory goes back to an older state."""
+        self.system.start()
+        self.regions = [Region(self.system, name, self.disks[f"{name}-1"]) for name in self.system.regions]
+        self._start_client()
+        older = self.system.directory / "older"
+        for act in (lambda: shutil.copytree(self.system.api_data, older), lambda: self._replace_api_data(older)):
+            self._wait_for_load()
+            self.system.api.kill()
+            act()
+            self.system.api.start()
+        self._wait_for_load()
+        return self._finish()
+
+    def _replace_api_data(self, older):
+        shutil.rmtree(self.system.api_data)
+        shutil.rmtree(self.disks["api"].shadow)
+        older.rename(self.system.api_data)
+
     def _start_client(self):
         system = self.system
         arguments = [f"127.0.0.1:{system.settings['ports']['edge']}", system.ca, system.settings["api_key"], self.seed, WORKERS,
@@ -147,7 +166,7 @@ class Campaign:
         time.sleep(self.dice.uniform(0, 0.2))
 
     def _strike(self, fault):
-        victims = self.dice.choice([["api"], ["region"], ["api", "region"]])
+        victims = ["api"] if self.lie else self.dice.choice([["api"], ["region"], ["api", "region"]])
         region = self.dice.choice(self.regions)
         struck = []
         if "region" in victims:
@@ -193,11 +212,11 @@ class Campaign:
         self.system.stop()
 
 
-def run(directory, seed, kills, power_losses, lie=""):
+def run(directory, seed, kills, power_losses, lie="", into_the_past=False):
     """(exit code, report)"""
     campaign = Campaign(directory, seed, lie)
     try:
-        code, report = campaign.run(kills, power_losses)
+        code, report = campaign.run_into_the_past() if into_the_past else campaign.run(kills, power_losses)
     except SystemFailure as failure:
         return 1, f"violation: {failure}"
     finally:

@@ -11,15 +11,15 @@ from harness import BIN
 
 
 class CrashCampaignTest(unittest.TestCase):
-    def campaign(self, kills, power_losses, lie=""):
+    def campaign(self, kills, power_losses, lie="", into_the_past=False):
         parent = BIN.parent / "system-tests"
         parent.mkdir(exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix="campaign-", dir=parent))
         seed = SEED % 2**31
-        print(f"campaign: kill={kills} power={power_losses} seed={seed} lie={lie!r}", flush=True)
-        code, report = crash_campaign.run(directory, seed, kills, power_losses, lie)
+        print(f"campaign: kill={kills} power={power_losses} seed={seed} lie={lie!r} into_the_past={into_the_past}", flush=True)
+        code, report = crash_campaign.run(directory, seed, kills, power_losses, lie, into_the_past)
         print(report, flush=True)
-        if lie or code == 0:
+        if lie or into_the_past or code == 0:
             shutil.rmtree(directory)
         return code, report
 
@@ -32,6 +32,11 @@ class CrashCampaignTest(unittest.TestCase):
         code, report = self.campaign(0, 5, lie=".log")
         self.assertEqual(code, 1, report)
         self.assertIn("violation", report)
+
+    def test_a_store_that_goes_back_in_time_is_caught_by_the_load_clients_record(self):
+        code, report = self.campaign(0, 0, into_the_past=True)
+        self.assertEqual(code, 1, report)
+        self.assertRegex(report, "generation|came back|NOT_FOUND|other keys|no secret set")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 // directory's entries, root the key of the root; a KEY is inode and birth time, so that a reused inode is another file.
 //
 // Files above kWholeFileBytes are taken to be append-only (those of RocksDB are). Mapped writes are not followed: msync aborts.
-// DROP_UNSYNCED_LIE=SUFFIX plants a bug: syncs of files with that suffix answer OK and do nothing.
+// DROP_UNSYNCED_LIE=SUFFIX[:SUFFIX]... plants a bug: syncs of files with such a suffix answer OK and do nothing.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -107,6 +107,16 @@ __attribute__((constructor)) static void Start(void) {
   if (renameat(AT_FDCWD, base, AT_FDCWD, shadow) != 0) Die(shadow);
 }
 
+static int IsLiedAbout(const char* path) {
+  const size_t length = strlen(path);
+  for (const char* suffix = lie; suffix && *suffix;) {
+    const size_t size = strcspn(suffix, ":");
+    if (length > size && !strncmp(path + length - size, suffix, size)) return 1;
+    suffix += size + (suffix[size] == ':');
+  }
+  return 0;
+}
+
 static void Save(int fd) {
   char link[64], path[kPath], key[kKey];
   mode_t mode;
@@ -116,8 +126,7 @@ static void Save(int fd) {
   path[length] = '\0';
   size_t prefix = strlen(root);
   if (strncmp(path, root, prefix) != 0 || (path[prefix] != '/' && path[prefix] != '\0')) return;
-  size_t suffix = lie ? strlen(lie) : 0;
-  if (suffix && (size_t)length > suffix && !strcmp(path + length - suffix, lie)) return;
+  if (IsLiedAbout(path)) return;
   KeyOf(fd, key, &mode);
   int live = open(link, O_RDONLY | O_CLOEXEC);
   if (live < 0) return;

@@ -104,9 +104,10 @@ class GuideTest(SystemTest):
         process = subprocess.Popen([BIN / "keyferry", "secrets", "image-pull-secret", "prompted", "registry.example"], stdin=slave,
                                    stdout=slave, stderr=slave, env=self.user.environment, start_new_session=True)
         shown = b""
-        while b":" not in shown:
-            shown += os.read(terminal, 4096)
-        os.write(terminal, b"robot:typed-token\n")
+        for question, answer in ((b"Username", b"robot\n"), (b"Token", b"typed-token\n")):
+            while question not in shown:
+                shown += os.read(terminal, 4096)
+            os.write(terminal, answer)
         self.assertEqual(process.wait(20), 0)
         os.close(slave)
         try:

@@ -82,7 +82,7 @@ class Daemon:
     def wait_ready(self):
         def ready():
             if not self.pid:
-                raise SystemFailure(f"{self.name} ended as it started\n{self.tail()}")
+                raise SystemFailure(f"{self.name} ended as it started")
             return self.ready_file.exists()
         try:
             wait_for(ready, f"{self.name} is ready", START_SECONDS, 0.01)

@@ -40,7 +40,9 @@ class RefusalsTest(SystemTest):
     def test_set_names_that_break_the_rule(self):
         for name in ("ab", "a" * 64, "Upper", "under_score", "-begins", "ends-", "two..dots", ".dot", "sp ace", "ümlaut", "a/b"):
             with self.subTest(name):
-                self.refused_set("INVALID_SECRET_SET", "KEY=value", name=name)
+                self.refused_set("3 to 63" if name[0] != "-" else "no option", "KEY=value", name=name, exit_code=2)
+                if name[0] != "-":
+                    self.refused(1, "INVALID_SECRET_SET_NAME", "secrets", "delete", name)
 
     def test_set_names_at_the_limits_are_accepted(self):
         for name in ("abc", "a" * 63, "a.b-c.d9"):
@@ -78,17 +80,15 @@ class RefusalsTest(SystemTest):
     def test_an_empty_set(self):
         self.refused_set("", name="empty", exit_code=2)
 
-    def test_the_last_key_of_a_set_is_not_unset(self):
-        self.refused(1, "INVALID_", "secrets", "unset", "known", "KEY")
-
     def test_a_value_of_one_byte_too_many(self):
-        self.user.ok("secrets", "set", "large", "--from-stdin", "KEY", stdin=b"x" * 65536)
-        error = self.refused(1, "INVALID_", "secrets", "set", "large", "--from-stdin", "KEY", stdin=b"x" * 65537)
+        self.user.ok("secrets", "set", "large", "KEY=" + "x" * 65536)
+        error = self.refused(2, "65536", "secrets", "set", "large", "KEY=" + "x" * 65537)
         self.assertIn("65536", error)
         self.assertIn("65537", error)
+        self.refused(2, "65536", "secrets", "set", "large", "--from-stdin", "KEY", stdin=b"x" * 65537)
 
     def test_a_value_with_nul(self):
-        self.refused(1, "INVALID_", "secrets", "set", "known", "--from-stdin", "KEY", stdin=b"a\0b")
+        self.refused(2, "NUL", "secrets", "set", "known", "--from-stdin", "KEY", stdin=b"a\0b")
 
     def test_a_set_of_one_key_too_many(self):
         self.user.ok("secrets", "set", "many", *[f"KEY_{i}=x" for i in range(256)])
@@ -161,6 +161,14 @@ class RefusalsTest(SystemTest):
         self.user.ok("secrets", "set", "never-made", "KEY=dry", "--dry-run")
         self.user.ok("secrets", "delete", "known-pull", "--dry-run")
         self.assertEqual(self.snapshot(), before)
+
+    def test_the_last_key_can_be_unset_and_leaves_an_empty_set(self):
+        self.set("emptied", "KEY=value")
+        self.user.ok("secrets", "unset", "emptied", "KEY")
+        self.user.ok("secrets", "wait", "emptied")
+        self.assertEqual(self.show("emptied")["keys"], [])
+        self.deploy("emptied", "emptied")
+        self.assertEqual(self.environment("emptied"), {})
 
     def test_a_write_of_the_same_value_makes_no_generation(self):
         first = self.set("same", "KEY=value")

@@ -78,9 +78,12 @@ class RunTest(SystemTest):
         self.assertIn(b"with-hyphen", skipped.stderr)
 
     def test_an_environment_that_the_kernel_would_refuse_is_refused_with_its_size(self):
-        large = {f"FILLER_{i}": "x" * 100_000 for i in range(4)}
-        script = f"ulimit -S -s 1024; exec {BIN}/keyferry run --agent agent -- /bin/true"
-        result = subprocess.run(["/bin/sh", "-c", script], env={**self.user.environment, **large}, capture_output=True, check=False)
+        """512 KiB of values where the stack limit grants half a MiB for arguments and environment."""
+        for number in range(8):
+            self.user.ok("secrets", "set", "too-large", "--from-stdin", f"KEY_{number}", stdin=b"x" * 65536)
+        self.user.ok("deploy", "too-large", "image:1", "--secrets", "too-large", "--wait")
+        script = f"ulimit -S -s 2048; exec {BIN}/keyferry run --agent too-large -- /bin/true"
+        result = subprocess.run(["/bin/sh", "-c", script], env=self.user.environment, capture_output=True, check=False)
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn(b"ENVIRONMENT_TOO_LARGE", result.stderr)
 

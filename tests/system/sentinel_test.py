@@ -67,7 +67,7 @@ class SentinelTest(SystemTest):
             ("secrets", "image-pull-secret", "hidden", "registry.example", pull),
             ("secrets", "image-pull-secret", "hidden-pull", "registry.example", value),
             ("secrets", "image-pull-secret", "hidden-pull", "bad host", pull),
-            ("secrets", "set", "hidden", "--file", str(file)), ("secrets", "set", "hidden", "--from-file", f"KEY={file}/{value}"),
+            ("secrets", "set", "hidden", "--file", str(file)),
             ("secrets", "rollback", "hidden", "77"), ("secrets", "delete", "hidden"), ("secrets", "unset", "hidden", "UNKNOWN"),
             ("deploy", "agent", "image:1", "--secrets", "hidden", "--require", "MORE"),
             ("run", "--agent", "agent", "--", f"/no/such/{secrets.token_hex(4)}"),

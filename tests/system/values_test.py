@@ -103,7 +103,7 @@ class ImagePullSecretValuesTest(SystemTest):
         self.assertEqual(self.pull_secret_file(name), {"auths": {host: {"auth": auth}}})
 
     def test_credentials_with_special_characters(self):
-        for number, token in enumerate([b'sp ace "quote" =equals= \\back', "schlüssel-🔑".encode(), b"a:b::c", b"x" * 8000]):
+        for number, token in enumerate([b'"quote"=equals=\\back$`x`', "schlüssel-🔑".encode(), b"a:b::c", b"x" * 8000]):
             name = f"pull-{number}"
             with self.subTest(name):
                 credentials = b"robot$user:" + token

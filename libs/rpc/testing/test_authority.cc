@@ -26,10 +26,12 @@ void Must(bool condition) {
 PrivateKey NewKey() { return {EVP_EC_gen("P-256"), EVP_PKEY_free}; }
 
 void SetName(X509_NAME* name, const std::string& common_name) {
-  Must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0) == 1);
+  Must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()),
+                                  -1, -1, 0) == 1);
 }
 
-Certificate NewCertificate(EVP_PKEY* key, const std::string& common_name, int serial, absl::Time not_before, absl::Time not_after) {
+Certificate NewCertificate(EVP_PKEY* key, const std::string& common_name, int serial, absl::Time not_before,
+                           absl::Time not_after) {
   Certificate certificate(X509_new(), X509_free);
   X509_set_version(certificate.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
@@ -73,8 +75,12 @@ struct TestAuthority::Keys {
 };
 
 TestAuthority::TestAuthority(std::string directory, std::string name)
-    : directory_(std::move(directory)), name_(std::move(name)), roots_(absl::StrCat(directory_, "/", name_, "-roots.pem")), keys_(new Keys) {
-  keys_->certificate = NewCertificate(keys_->key.get(), name_, serial_, absl::Now() - absl::Hours(24), absl::Now() + absl::Hours(24));
+    : directory_(std::move(directory)),
+      name_(std::move(name)),
+      roots_(absl::StrCat(directory_, "/", name_, "-roots.pem")),
+      keys_(new Keys) {
+  keys_->certificate =
+      NewCertificate(keys_->key.get(), name_, serial_, absl::Now() - absl::Hours(24), absl::Now() + absl::Hours(24));
   X509* const certificate = keys_->certificate.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
   AddExtension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");

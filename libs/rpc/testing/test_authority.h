@@ -1,4 +1,5 @@
-// A certificate authority for tests: issues what a test asks for, wrong things too. Files go into the directory it is given.
+// A certificate authority for tests: issues what a test asks for, wrong things too. Files go into the directory it is
+// given.
 #ifndef KEYFERRY_RPC_TESTING_TEST_AUTHORITY_H_
 #define KEYFERRY_RPC_TESTING_TEST_AUTHORITY_H_
 

@@ -15,7 +15,8 @@
 
 namespace keyferry {
 
-ApiProcess::ApiProcess(const std::vector<std::string>& arguments, std::string error_file) : error_file_(std::move(error_file)) {
+ApiProcess::ApiProcess(const std::vector<std::string>& arguments, std::string error_file)
+    : error_file_(std::move(error_file)) {
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "keyferry-api";
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());

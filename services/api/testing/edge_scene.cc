@@ -34,7 +34,11 @@ EdgeScene::EdgeScene() : memory(NewMemoryStore()) {
   api_keys = ApiKeys::Create(*writer, keyring, clock);
   organizations = Organizations::Create({.writer = *writer, .barrier = *barrier, .sender = *sender, .clock = clock});
   peers = *PeerIdentities::Create("keyferry.test");
-  guard = NewGuard({.peers = *peers, .api_keys = *api_keys, .executor = *executor, .clock = clock});
+  guard = NewGuard({.peers = *peers,
+                    .api_keys = *api_keys,
+                    .executor = *executor,
+                    .clock = clock,
+                    .max_calls_waiting = kSceneCallsWaiting});
   regions = std::make_unique<ScriptedRegions>(*guard);
   organization_service = NewOrganizationsService(*guard, *organizations, *api_keys);
   server = *RpcServer::Start({regions.get(), organization_service.get()},
@@ -49,12 +53,16 @@ void EdgeScene::Stop() {
   executor->Close();
 }
 
-absl::StatusOr<NamedOrganization> EdgeScene::MakeOrganization(const std::string& name) {
-  return Await<absl::StatusOr<NamedOrganization>>([&](auto done) { organizations->Make(name, "", std::move(done)); });
+absl::StatusOr<NamedOrganization> EdgeScene::MakeOrganization(const std::string& name,
+                                                              const std::string& display_name) {
+  return Await<absl::StatusOr<NamedOrganization>>(
+      [&](auto done) { organizations->Make(name, display_name, std::move(done)); });
 }
 
-absl::StatusOr<NewApiKey> EdgeScene::MakeApiKey(const std::string& organization, Role role) {
-  const ApiKeyRequest request{.organization = organization, .display_name = "a key", .role = role, .author = "test"};
+absl::StatusOr<NewApiKey> EdgeScene::MakeApiKey(const std::string& organization, Role role,
+                                                const std::string& display_name) {
+  const ApiKeyRequest request{
+      .organization = organization, .display_name = display_name, .role = role, .author = "test"};
   return Await<absl::StatusOr<NewApiKey>>([&](auto done) { api_keys->Make(request, std::move(done)); });
 }
 
@@ -69,7 +77,8 @@ absl::StatusOr<OrganizationProperties> EdgeScene::UpdateProperties(const std::st
 }
 
 void EdgeScene::PutRegion(const std::string& code) {
-  Commit commit{.term = term, .mutations = {{.key = keys::Region(code), .value = Encode(RegionRow{.create_time = clock.Now()})}}};
+  Commit commit{.term = term,
+                .mutations = {{.key = keys::Region(code), .value = Encode(RegionRow{.create_time = clock.Now()})}}};
   if (!CommitAndWait(barrier->store(), std::move(commit)).ok()) std::abort();
 }
 

@@ -2,12 +2,12 @@
 #ifndef KEYFERRY_SERVICES_API_TESTING_EDGE_SCENE_H_
 #define KEYFERRY_SERVICES_API_TESTING_EDGE_SCENE_H_
 
+#include <grpcpp/channel.h>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <grpcpp/channel.h>
 
 #include "keyferry/v1/regions.grpc.pb.h"
 #include "libs/common/testing/fake_clock.h"
@@ -35,16 +35,21 @@ class ScriptedRegions final : public v1::Regions::CallbackService {
   Guard& guard_;
 };
 
+// Small enough for a test to reach.
+inline constexpr int kSceneCallsWaiting = 3;
+
 class EdgeScene {
  public:
   EdgeScene();
   ~EdgeScene();
 
   // Waits for the answer.
-  absl::StatusOr<NamedOrganization> MakeOrganization(const std::string& name);
-  absl::StatusOr<NewApiKey> MakeApiKey(const std::string& organization, Role role);
+  absl::StatusOr<NamedOrganization> MakeOrganization(const std::string& name, const std::string& display_name = "");
+  absl::StatusOr<NewApiKey> MakeApiKey(const std::string& organization, Role role,
+                                       const std::string& display_name = "a key");
   absl::Status RevokeApiKey(const std::string& organization, const std::string& id);
-  absl::StatusOr<OrganizationProperties> UpdateProperties(const std::string& organization, const std::optional<std::string>& region);
+  absl::StatusOr<OrganizationProperties> UpdateProperties(const std::string& organization,
+                                                          const std::optional<std::string>& region);
   void PutRegion(const std::string& code);
 
   std::shared_ptr<grpc::Channel> EdgeChannel();

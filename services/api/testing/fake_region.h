@@ -33,7 +33,10 @@ class FakeRegion {
   void RaiseFloor(uint64_t floor);
   void Wipe(char incarnation);
   // Loses one object, without a trace.
-  void Lose(const ObjectId& object) { objects_.erase(object); }
+  void Lose(const ObjectId& object) {
+    objects_.erase(object);
+    highest_.erase(object);
+  }
 
   // The payload that it holds live; nullopt: none.
   std::optional<std::string> Held(const ObjectId& object) const;
@@ -43,7 +46,7 @@ class FakeRegion {
   uint64_t floor() const { return floor_; }
   std::map<ObjectId, FakeObject>& objects() { return objects_; }
   std::map<ObjectId, v1::Ack> failing;
-  // The lowest revision step that ever went down; 0: none did. The second invariant.
+  // A revision of an object was replaced by a lower one.
   bool went_back = false;
 
  private:

@@ -63,7 +63,8 @@ class MemorySink final : public Sink {
   static Shown ShownOf(const OpenedObject& object) {
     Shown shown;
     for (const OpenedValue& value : object.values) shown[value.key] = std::string(value.value.Access());
-    if (object.pull_credentials) shown[".dockerconfigjson"] = std::string(DockerConfigJson(*object.pull_credentials).Access());
+    if (object.pull_credentials)
+      shown[".dockerconfigjson"] = std::string(DockerConfigJson(*object.pull_credentials).Access());
     return shown;
   }
 };

@@ -12,23 +12,30 @@ constexpr char kOrganizationUid[] = "00000000000000000000000000000001";
 
 }  // namespace
 
-ObjectId SetId(const std::string& name) { return {.kind = ObjectKind::kSecretSet, .organization = "acme", .name = name}; }
-ObjectId AgentId(const std::string& name) { return {.kind = ObjectKind::kDeployment, .organization = "acme", .name = name}; }
+ObjectId SetId(const std::string& name) {
+  return {.kind = ObjectKind::kSecretSet, .organization = "acme", .name = name};
+}
+ObjectId AgentId(const std::string& name) {
+  return {.kind = ObjectKind::kDeployment, .organization = "acme", .name = name};
+}
 
-ObjectSealer::ObjectSealer(const RegionKey& key) : public_key_(key.public_key()), sender_(SealedBoxSender::Create(SystemClock())) {}
+ObjectSealer::ObjectSealer(const RegionKey& key)
+    : public_key_(key.public_key()), sender_(SealedBoxSender::Create(SystemClock())) {}
 
 RegionObject ObjectSealer::Set(const std::string& name, uint64_t revision, const Values& values) {
   return Wrap(SetId(name), kSetUid, revision, SealValues(kSetUid, values));
 }
 
-RegionObject ObjectSealer::PullSecret(const std::string& name, uint64_t revision, const std::string& host, const std::string& auth) {
+RegionObject ObjectSealer::PullSecret(const std::string& name, uint64_t revision, const std::string& host,
+                                      const std::string& auth) {
   SealedObject sealed = SealValues(kSetUid, {{"", auth}});
   sealed.image_pull_secret = true;
   sealed.host = host;
   return Wrap(SetId(name), kSetUid, revision, sealed);
 }
 
-RegionObject ObjectSealer::Deployment(const std::string& agent, uint64_t revision, const Values& values, const std::string& auth) {
+RegionObject ObjectSealer::Deployment(const std::string& agent, uint64_t revision, const Values& values,
+                                      const std::string& auth) {
   SealedObject sealed = SealValues(kSetUid, values);
   sealed.generation = static_cast<int64_t>(revision);
   sealed.secret_set = "env";
@@ -55,7 +62,9 @@ SealedObject ObjectSealer::SealValues(const std::string& set_uid, const Values& 
   return sealed;
 }
 
-SealedDataKey ObjectSealer::SealKey(const DataKey& data_key) { return data_key.SealToRegion(*sender_, public_key_).value(); }
+SealedDataKey ObjectSealer::SealKey(const DataKey& data_key) {
+  return data_key.SealToRegion(*sender_, public_key_).value();
+}
 
 RegionObject ObjectSealer::Wrap(ObjectId id, const std::string& uid, uint64_t revision, const SealedObject& sealed) {
   std::string bytes = SerializeSealedObject(sealed);

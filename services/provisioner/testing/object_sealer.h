@@ -30,8 +30,10 @@ class ObjectSealer {
 
   RegionObject Set(const std::string& name, uint64_t revision, const Values& values);
   RegionObject PullSecret(const std::string& name, uint64_t revision, const std::string& host, const std::string& auth);
-  // generation = revision, secret_set_generation = 7, image `image:1`; with a pull secret for `registry.example/` when auth is not empty.
-  RegionObject Deployment(const std::string& agent, uint64_t revision, const Values& values, const std::string& auth = "");
+  // generation = revision, secret_set_generation = 7, image `image:1`; with a pull secret for `registry.example/` when
+  // auth is not empty.
+  RegionObject Deployment(const std::string& agent, uint64_t revision, const Values& values,
+                          const std::string& auth = "");
 
   // For objects that are wrong on purpose.
   SealedObject SealValues(const std::string& set_uid, const Values& values);

@@ -21,7 +21,8 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 TEST_P(SinkConformance, ShowsWhatWasAppliedByteForByte) {
-  const OpenedObject object = Opened(SetId("env"), 1, {{"A", "one"}, {"B", ""}, {"C", std::string("\xff\n='\"\\ \x01", 8)}});
+  const OpenedObject object =
+      Opened(SetId("env"), 1, {{"A", "one"}, {"B", ""}, {"C", std::string("\xff\n='\"\\ \x01", 8)}});
   ASSERT_THAT(sink_.Apply(object), IsOk());
   EXPECT_THAT(sink_.Verify(object), IsOk());
   EXPECT_THAT(sink_.List(), IsOkAndHolds(ElementsAre(SetId("env"))));
@@ -58,11 +59,15 @@ TEST_P(SinkConformance, TheSameVersionCanBeAppliedAgain) {
 
 TEST_P(SinkConformance, VerifySeesEveryKindOfDifference) {
   ASSERT_THAT(sink_.Apply(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "two"}})), IsOk());
-  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "twp"}})), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "two "}})), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "twp"}})),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "two "}})),
+              StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}})), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"C", "two"}})), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "two"}, {"C", ""}})), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"C", "two"}})),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(sink_.Verify(Opened(SetId("env"), 1, {{"A", "one"}, {"B", "two"}, {"C", ""}})),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_P(SinkConformance, RemoveShowsNothingAnyMoreAndCanBeRepeated) {
@@ -88,7 +93,8 @@ TEST_P(SinkConformance, KeepsObjectsApartByKindOrganizationAndName) {
 
 TEST_P(SinkConformance, ShowsPullCredentialsWithTheValues) {
   OpenedObject object = Opened(AgentId("agent"), 1, {{"A", "one"}});
-  object.pull_credentials = OpenedPullCredentials{.host = "registry.example/", .auth = SecretBytes::Copy("dXNlcjp0b2tlbg==")};
+  object.pull_credentials =
+      OpenedPullCredentials{.host = "registry.example/", .auth = SecretBytes::Copy("dXNlcjp0b2tlbg==")};
   ASSERT_THAT(sink_.Apply(object), IsOk());
   EXPECT_THAT(sink_.Verify(object), IsOk());
   EXPECT_THAT(sink_.Verify(Opened(AgentId("agent"), 1, {{"A", "one"}})), StatusIs(absl::StatusCode::kDataLoss));

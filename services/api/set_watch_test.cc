@@ -1,0 +1,234 @@
+// Watching sets, and waiting for one.
+#include "services/api/set_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/common/limits.h"
+#include "libs/common/testing/status_matchers.h"
+#include "services/api/set_wait.h"
+#include "services/api/testing/api_scene.h"
+
+namespace keyferry {
+namespace {
+
+using absl::StatusCode;
+
+class SetWatchTest : public testing::Test {
+ protected:
+  ~SetWatchTest() override {
+    if (watch_) watch_->Cancel();
+  }
+  void Watch(WatchedSets watched = {}) {
+    watched.organization = "acme";
+    watch_ = SetWatch::Create(*scene_.deps, watched);
+  }
+  absl::StatusOr<SetChange> Next() {
+    return Await<absl::StatusOr<SetChange>>([&](SetWatch::Done done) { watch_->Next(std::move(done)); });
+  }
+  // `name@generation`, `-name` or `complete`.
+  std::string NextText() {
+    const auto change = Next();
+    if (!change.ok()) return std::string(absl::StatusCodeToString(change.status().code()));
+    if (const auto* view = std::get_if<SecretSetView>(&*change)) return view->set.name + "@" + std::to_string(view->set.generation);
+    if (const auto* deleted = std::get_if<SetDeleted>(&*change)) return "-" + deleted->name;
+    return "complete";
+  }
+
+  ApiScene scene_;
+  std::shared_ptr<SetWatch> watch_;
+};
+
+TEST_F(SetWatchTest, TellsTheSetsThereAreThenThatThisWasAllThenChanges) {
+  ASSERT_THAT(scene_.Set("alpha", {{"A", "1"}}), IsOk());
+  ASSERT_THAT(scene_.Set("bravo", {{"A", "1"}}), IsOk());
+  Watch();
+  EXPECT_EQ(NextText(), "alpha@1");
+  EXPECT_EQ(NextText(), "bravo@1");
+  EXPECT_EQ(NextText(), "complete");
+  ASSERT_THAT(scene_.Set("bravo", {{"A", "2"}}), IsOk());
+  EXPECT_EQ(NextText(), "bravo@2");
+  ASSERT_THAT(scene_.Delete(scene_.Write("alpha")), IsOk());
+  EXPECT_EQ(NextText(), "-alpha");
+}
+
+TEST_F(SetWatchTest, TellsWhatTheRegionSaid) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  Watch();
+  EXPECT_EQ(NextText(), "app@1");
+  EXPECT_EQ(NextText(), "complete");
+  ASSERT_TRUE(scene_.Ack("app"));
+  auto change = Next();
+  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kReady);
+  scene_.WipeRegion("us-west");
+  change = Next();
+  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kPending);
+}
+
+TEST_F(SetWatchTest, AReaderThatFallsBehindGetsTheNewestStateOnce) {
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
+  for (int i = 1; i <= 20; ++i) ASSERT_THAT(scene_.Set("app", {{"A", std::to_string(i)}}), IsOk());
+  EXPECT_EQ(NextText(), "app@20");
+  ASSERT_THAT(scene_.Set("gone", {{"A", "1"}}), IsOk());
+  ASSERT_THAT(scene_.Delete(scene_.Write("gone")), IsOk());
+  ASSERT_THAT(scene_.Set("last", {{"A", "1"}}), IsOk());
+  EXPECT_EQ(NextText(), "last@1");
+}
+
+TEST_F(SetWatchTest, ASetThatComesInAnotherRegionIsWatchedToo) {
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}, "us-east"), IsOk());
+  EXPECT_EQ(NextText(), "app@1");
+  ASSERT_TRUE(scene_.Ack("app"));
+  const auto change = Next();
+  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kReady);
+}
+
+TEST_F(SetWatchTest, ShowsOneSetOrOneRegionWhereAskedTo) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  ASSERT_THAT(scene_.Set("app-2", {{"A", "1"}}, "us-east"), IsOk());
+  Watch({.name = "app"});
+  EXPECT_EQ(NextText(), "app@1");
+  EXPECT_EQ(NextText(), "complete");
+  watch_->Cancel();
+  Watch({.region = "us-east"});
+  EXPECT_EQ(NextText(), "app-2@1");
+  EXPECT_EQ(NextText(), "complete");
+}
+
+TEST_F(SetWatchTest, GoesOnBeyondOnePage) {
+  constexpr int kSets = kWatchPageSets + 50;
+  for (int i = 0; i < kSets; ++i) ASSERT_THAT(scene_.Set("set-" + std::to_string(i), {{"A", "1"}}), IsOk());
+  Watch();
+  for (int i = 0; i < kSets; ++i) ASSERT_NE(NextText(), "complete");
+  EXPECT_EQ(NextText(), "complete");
+}
+
+TEST_F(SetWatchTest, ACancelAnswersTheNextThatWaitsAndEveryLaterOne) {
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
+  absl::Notification answered;
+  absl::Status status;
+  watch_->Next([&](const absl::StatusOr<SetChange>& change) {
+    status = change.status();
+    answered.Notify();
+  });
+  watch_->Cancel();
+  answered.WaitForNotification();
+  EXPECT_THAT(status, StatusIs(StatusCode::kCancelled));
+  EXPECT_EQ(NextText(), "CANCELLED");
+}
+
+TEST_F(SetWatchTest, AnUnknownOrganizationABadNameAndABrokenStoreEndIt) {
+  watch_ = SetWatch::Create(*scene_.deps, {.organization = "nobody"});
+  EXPECT_EQ(NextText(), "NOT_FOUND");
+  Watch({.name = "X"});
+  EXPECT_EQ(NextText(), "INVALID_ARGUMENT");
+  Watch();
+  scene_.faulty.Inject({.kind = FaultyStore::Kind::kFailScan, .status = absl::DataLossError("damaged")});
+  EXPECT_EQ(NextText(), "DATA_LOSS");
+}
+
+class SetWaitTest : public testing::Test {
+ protected:
+  using Answer = absl::StatusOr<SecretSetView>;
+
+  // Begins to wait; the answer comes by Answered.
+  void Wait(SetWait wait) {
+    wait.organization = "acme";
+    wait.name = "app";
+    WaitUntilReady(*scene_.deps, std::move(wait), [this](Answer answer) {
+      answer_ = std::move(answer);
+      answered_.Notify();
+    });
+  }
+  Answer Answered() {
+    answered_.WaitForNotification();
+    return answer_;
+  }
+
+  ApiScene scene_;
+  absl::Notification answered_;
+  Answer answer_ = absl::UnknownError("not answered");
+};
+
+TEST_F(SetWaitTest, AnswersAtOnceWhenTheSetIsReady) {
+  scene_.SetReady("app", {{"A", "1"}});
+  Wait({});
+  EXPECT_EQ(Answered()->status.readiness, Readiness::kReady);
+}
+
+TEST_F(SetWaitTest, AnswersWhenTheRegionAcks) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  Wait({});
+  ASSERT_TRUE(scene_.Ack("app"));
+  EXPECT_EQ(Answered()->status.readiness, Readiness::kReady);
+}
+
+TEST_F(SetWaitTest, AnswersWhenTheRegionRefuses) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  Wait({});
+  ASSERT_TRUE(scene_.Nack("us-west", SetObject("app"), "full"));
+  EXPECT_EQ(Answered()->status.readiness, Readiness::kFailed);
+}
+
+TEST_F(SetWaitTest, WaitsForTheGenerationThatIsAskedFor) {
+  scene_.SetReady("app", {{"A", "1"}});
+  Wait({.generation = 2});
+  ASSERT_THAT(scene_.Set("app", {{"A", "2"}}), IsOk());
+  ASSERT_TRUE(scene_.Ack("app"));
+  EXPECT_EQ(Answered()->set.generation, 2);
+  EXPECT_EQ(Answered()->status.readiness, Readiness::kReady);
+}
+
+TEST_F(SetWaitTest, AnswersWithTheSetAsItIsWhenTheTimeEnds) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  Wait({.timeout = absl::Seconds(10)});
+  scene_.clock.Advance(absl::Seconds(10));
+  ASSERT_THAT(scene_.Set("app", {{"A", "2"}}), IsOk());
+  EXPECT_EQ(Answered()->status.readiness, Readiness::kPending);
+}
+
+TEST_F(SetWaitTest, AnswersNotFoundWhenTheSetGoesEvenIfAnotherTakesItsName) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  const auto answer = Await<Answer>([&](std::function<void(Answer)> done) {
+    WaitUntilReady(*scene_.deps, {.organization = "acme", .name = "app"}, std::move(done));
+    while (!scene_.Delete(scene_.Write("app")).ok()) continue;
+    EXPECT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+    scene_.Ack("app");
+  });
+  // Begun before or after the delete: never the first set as ready.
+  if (answer.ok()) {
+    EXPECT_EQ(answer->set.uid, scene_.Get("app")->set.uid);
+  } else {
+    EXPECT_THAT(answer, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
+  }
+}
+
+TEST_F(SetWaitTest, AnUnknownSetIsNotFoundAtOnce) {
+  Wait({});
+  EXPECT_THAT(Answered(), FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
+}
+
+TEST_F(SetWaitTest, EndsWhenNobodyWaitsAnyMore) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  Wait({.cancelled = [] { return true; }});
+  EXPECT_THAT(Answered(), StatusIs(StatusCode::kCancelled));
+}
+
+TEST_F(SetWaitTest, TimeoutsAreUpToFiveMinutesAndGenerationsNotNegative) {
+  scene_.SetReady("app", {{"A", "1"}});
+  const auto wait = [&](SetWait wait) {
+    wait.organization = "acme";
+    wait.name = "app";
+    return Await<Answer>([&](std::function<void(Answer)> done) { WaitUntilReady(*scene_.deps, wait, std::move(done)); });
+  };
+  EXPECT_THAT(wait({.timeout = kMaxWait}), IsOk());
+  EXPECT_THAT(wait({.timeout = kMaxWait + absl::Nanoseconds(1)}), FailsWith(StatusCode::kInvalidArgument, "INVALID_TIMEOUT"));
+  EXPECT_THAT(wait({.timeout = -absl::Nanoseconds(1)}), FailsWith(StatusCode::kInvalidArgument, "INVALID_TIMEOUT"));
+  EXPECT_THAT(wait({.generation = -1}), FailsWith(StatusCode::kInvalidArgument, "INVALID_GENERATION"));
+}
+
+}  // namespace
+}  // namespace keyferry
