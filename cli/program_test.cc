@@ -151,7 +151,7 @@ TEST_F(ProgramTest, RunHandsOverTheProcessAsItFoundIt) {
       "echo \\$name \\$((mask & 0x7fffffff)); done; ulimit -Sn; ls /proc/self/fd | wc -l; env | grep -E "
       "'^(GRPC|KEYFERRY)'";
   const Outcome bare =
-      Shell("env -u KEYFERRY_ENDPOINT -u KEYFERRY_API_KEY -u KEYFERRY_ORG -u KEYFERRY_AGENT_SOCKET bash -c \"" + state +
+      Shell("env -u KEYFERRY_ENDPOINT -u KEYFERRY_API_KEY -u KEYFERRY_ORG -u KEYFERRY_AGENT_SOCKET -u KEYFERRY_SEED bash -c \"" + state +
             "\"");
   const Outcome run = Shell("keyferry run --agent agent -- bash -c \"" + state + "\"");
   EXPECT_EQ(run.output, bare.output);

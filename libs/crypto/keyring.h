@@ -2,9 +2,9 @@
 // docs/storage-format.md has the grammar. An id is derived from its key, so a key under another's name is refused.
 //
 // Load refuses, each with its own words and how to mend it: a symbolic link or anything but a regular file, more than one hard
-// link, another owner than this user or root, a mode with any bit of group or others, a parent directory that group or others can write
-// (unless sticky), a path inside the data directory, a bad line, a duplicate or underived id, no or two current keys of
-// one purpose, a wrong checksum.
+// link, another owner than this user or root, a mode with any bit of group or others, a directory on the way that is a symbolic
+// link, belongs to another user or can be written by group or others (unless sticky), a path inside the data directory, more than 64 KiB,
+// a bad line, a duplicate or underived id, no or two current keys of one purpose, a wrong checksum.
 //
 // Thread safety: immutable after Load.
 #ifndef KEYFERRY_CRYPTO_KEYRING_H_
@@ -31,7 +31,8 @@ class Keyring {
 
   // FailedPrecondition or NotFound with the reason; data_directory may be empty.
   static absl::StatusOr<Keyring> Load(const std::string& path, const std::string& data_directory);
-  // Writes a new file (0600) with one current key of each purpose. AlreadyExists when there is a file.
+  // Writes a new file (0600) with one current key of each purpose, durable on return. AlreadyExists when there is a file.
+  // InvalidArgument: no purpose, or one twice. FailedPrecondition, NotFound: its directory is none that Load would accept.
   static absl::Status Create(const std::string& path, const std::vector<KeyPurpose>& purposes);
   // For tests: random keys, no file.
   static Keyring ForTest();

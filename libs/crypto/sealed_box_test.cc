@@ -98,6 +98,18 @@ TEST_F(SealedBoxTest, ABoxUnderAnotherRegionsIdIsDataLoss) {
   EXPECT_EQ(other.OpenBox(renamed, "context").status(), DoesNotOpen());
 }
 
+TEST_F(SealedBoxTest, AContextInsideThatIsNotTheOneOutsideIsDataLoss) {
+  const RegionKey ephemeral = RegionKey::Generate();
+  const CommittedKey key =
+      CommittedKey::Expand(*X25519SharedSecret(ephemeral.private_key(), region_.public_key()),
+                           ephemeral.public_key() + region_.public_key(), "keyferry/sealed-box/v1");
+  const std::string header = std::string("\x01\x01") + region_.id() + ephemeral.public_key() + key.commitment();
+  const std::string data_key(data_key_.Access());
+  EXPECT_THAT(region_.OpenBox(header + key.Seal(data_key + Sha256("context"), Sha256("context")), "context"), IsOk());
+  EXPECT_EQ(region_.OpenBox(header + key.Seal(data_key + Sha256("other"), Sha256("context")), "context").status(),
+            DoesNotOpen());
+}
+
 TEST_F(SealedBoxTest, AnEphemeralKeyOfLowOrderIsDataLoss) {
   for (const TestVector& vector : ReadVectors("x25519.txt")) {
     if (!vector.fields[2].empty()) continue;

@@ -23,9 +23,8 @@ std::string Found(std::string_view text, size_t position) {
 }
 
 std::optional<FieldViolation> Violation(std::string_view field, std::string_view rule, std::string_view found) {
-  return FieldViolation{std::string(field),
-                        absl::StrCat("must be ", absl::string_view(rule.data(), rule.size()), "; found ",
-                                     absl::string_view(found.data(), found.size()))};
+  return FieldViolation{std::string(field), absl::StrCat("must be ", absl::string_view(rule.data(), rule.size()),
+                                                         "; found ", absl::string_view(found.data(), found.size()))};
 }
 
 std::optional<FieldViolation> CheckLength(std::string_view field, std::string_view text, size_t min, size_t max) {
@@ -42,8 +41,11 @@ std::optional<FieldViolation> CheckCharacters(std::string_view field, std::strin
 }
 
 // One label, or with `dots` several, each with a letter or digit at both of its ends.
-std::optional<FieldViolation> CheckLabels(std::string_view field, std::string_view text, bool dots, std::string_view rule) {
-  const auto edge = [&](size_t i) { return i == 0 || i + 1 == text.size() || text[i - 1] == '.' || text[i + 1] == '.'; };
+std::optional<FieldViolation> CheckLabels(std::string_view field, std::string_view text, bool dots,
+                                          std::string_view rule) {
+  const auto edge = [&](size_t i) {
+    return i == 0 || i + 1 == text.size() || text[i - 1] == '.' || text[i + 1] == '.';
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     const bool joint = dots && text[i] == '.' && !edge(i);
     const bool inner = text[i] == '-' && !edge(i);

@@ -1,5 +1,5 @@
-// Names that are valid once they exist. Parsing rejects and never normalises; what it refuses it describes with the field, the
-// rule and what was found.
+// Names that are valid once they exist. Parsing rejects and never normalises; what it refuses it describes with the
+// field, the rule and what was found.
 #ifndef KEYFERRY_MODEL_NAMES_H_
 #define KEYFERRY_MODEL_NAMES_H_
 

@@ -21,9 +21,12 @@ TEST(NamesTest, LengthsAreAcceptedToTheLimitAndRefusedOnePastIt) {
   const struct {
     Check check;
     size_t min, max;
-  } rules[] = {{CheckSecretSetName, kMinSetNameLength, kMaxSetNameLength}, {CheckSecretKey, 1, kMaxKeyLength},
-               {CheckAgentName, 1, kMaxAgentNameLength},                   {CheckRegionCode, 1, kMaxDnsLabelLength},
-               {CheckOrganizationName, 1, kMaxDnsLabelLength},             {CheckRequestId, 1, kMaxRequestIdLength}};
+  } rules[] = {{CheckSecretSetName, kMinSetNameLength, kMaxSetNameLength},
+               {CheckSecretKey, 1, kMaxKeyLength},
+               {CheckAgentName, 1, kMaxAgentNameLength},
+               {CheckRegionCode, 1, kMaxDnsLabelLength},
+               {CheckOrganizationName, 1, kMaxDnsLabelLength},
+               {CheckRequestId, 1, kMaxRequestIdLength}};
   for (const auto& rule : rules) {
     EXPECT_TRUE(Accepts(rule.check, std::string(rule.min, 'a'))) << rule.min;
     EXPECT_FALSE(Accepts(rule.check, std::string(rule.min - 1, 'a'))) << rule.min - 1;
@@ -43,7 +46,8 @@ TEST(NamesTest, ASetNameIsLabelsJoinedBySingleDots) {
   for (const char* name : {"abc", "a-b", "a.b", "1.2", "my-secrets-us-west", "a--b", "0ab", "a.b.c-d.e"}) {
     EXPECT_TRUE(Accepts(CheckSecretSetName, name)) << name;
   }
-  for (const char* name : {"-ab", "ab-", ".ab", "ab.", "a..b", "a.-b", "a-.b", "Abc", "a_b", "a b", "a/b", "...", "---", "a\nb"}) {
+  for (const char* name :
+       {"-ab", "ab-", ".ab", "ab.", "a..b", "a.-b", "a-.b", "Abc", "a_b", "a b", "a/b", "...", "---", "a\nb"}) {
     EXPECT_FALSE(Accepts(CheckSecretSetName, name)) << name;
   }
 }
@@ -51,28 +55,50 @@ TEST(NamesTest, ASetNameIsLabelsJoinedBySingleDots) {
 TEST(NamesTest, AgentsRegionsAndOrganizationsAreOneLabel) {
   for (const Check check : {CheckAgentName, CheckRegionCode, CheckOrganizationName}) {
     for (const char* name : {"a", "us-west", "0", "a--b"}) EXPECT_TRUE(Accepts(check, name)) << name;
-    for (const char* name : {"-a", "a-", "-", "a.b", "A", "a_b", "a b", "us/west"}) EXPECT_FALSE(Accepts(check, name)) << name;
+    for (const char* name : {"-a", "a-", "-", "a.b", "A", "a_b", "a b", "us/west"})
+      EXPECT_FALSE(Accepts(check, name)) << name;
   }
 }
 
 TEST(NamesTest, AKeyIsLettersDigitsUnderscoresAndHyphens) {
-  for (const char* key : {"A", "SECRET_NAME", "a-b", "_", "-", "9", "aZ09_-"}) EXPECT_TRUE(Accepts(CheckSecretKey, key)) << key;
-  for (const char* key : {"a b", "a=b", "a.b", "a/b", "é", "a\tb", "a:b", "a$b"}) EXPECT_FALSE(Accepts(CheckSecretKey, key)) << key;
+  for (const char* key : {"A", "SECRET_NAME", "a-b", "_", "-", "9", "aZ09_-"})
+    EXPECT_TRUE(Accepts(CheckSecretKey, key)) << key;
+  for (const char* key : {"a b", "a=b", "a.b", "a/b", "é", "a\tb", "a:b", "a$b"})
+    EXPECT_FALSE(Accepts(CheckSecretKey, key)) << key;
 }
 
 TEST(NamesTest, ARequestIdIsPrintableAscii) {
-  for (const char* id : {"a", "550e8400-e29b-41d4-a716-446655440000", "a b", "~!@#"}) EXPECT_TRUE(Accepts(CheckRequestId, id)) << id;
+  for (const char* id : {"a", "550e8400-e29b-41d4-a716-446655440000", "a b", "~!@#"})
+    EXPECT_TRUE(Accepts(CheckRequestId, id)) << id;
   for (const char* id : {"a\nb", "\x7f", "\x1b[31m", "é"}) EXPECT_FALSE(Accepts(CheckRequestId, id)) << id;
 }
 
 TEST(NamesTest, HostileNamesAreRefusedEverywhere) {
   const std::string hostile[] = {
-      "",           std::string("a\0b", 3), "..",         "../../etc/passwd", "a/../b",     "%2e%2e",  "a%00b",
-      "\xff\xfe",   "a\r\nb: c",            "\xc3\x28",   "a\xe2\x80\xae" "b",   "<script>",   "$(id)",   "`id`",
-      "'; --",      "\xd0\xb0\xd0\xb0\xd0\xb0",  // Cyrillic letters that look Latin
-      " abc",       "abc ",                 "abc\n",      std::string(1 << 20, 'a'),
+      "",
+      std::string("a\0b", 3),
+      "..",
+      "../../etc/passwd",
+      "a/../b",
+      "%2e%2e",
+      "a%00b",
+      "\xff\xfe",
+      "a\r\nb: c",
+      "\xc3\x28",
+      "a\xe2\x80\xae"
+      "b",
+      "<script>",
+      "$(id)",
+      "`id`",
+      "'; --",
+      "\xd0\xb0\xd0\xb0\xd0\xb0",  // Cyrillic letters that look Latin
+      " abc",
+      "abc ",
+      "abc\n",
+      std::string(1 << 20, 'a'),
   };
-  for (const Check check : {CheckSecretSetName, CheckSecretKey, CheckAgentName, CheckRegionCode, CheckOrganizationName}) {
+  for (const Check check :
+       {CheckSecretSetName, CheckSecretKey, CheckAgentName, CheckRegionCode, CheckOrganizationName}) {
     for (const std::string& name : hostile) EXPECT_FALSE(Accepts(check, name)) << name.substr(0, 40);
   }
 }

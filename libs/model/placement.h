@@ -50,8 +50,8 @@ struct Observation {
   uint64_t suspect_revision = 0;
 };
 
-// READY: op APPLY, observed at the desired revision, on the region's present target, result READY. FAILED: the same, result FAILED
-// and it is final (permanent). PENDING otherwise, also for a delete.
+// READY: op APPLY, observed at the desired revision, on the region's present target, result READY. FAILED: the same,
+// result FAILED and it is final (permanent). PENDING otherwise, also for a delete.
 Readiness ReadinessOf(const DesiredState& desired, const std::optional<Observation>& observation,
                       const std::string& target_incarnation);
 

@@ -1,4 +1,5 @@
-// Model values to and from the wire: the only place, beside the services themselves, where the two meet. What comes in is not yet checked.
+// Model values to and from the wire: the only place, beside the services themselves, where the two meet. What comes in
+// is not yet checked.
 //
 // Thread safety: free functions.
 #ifndef KEYFERRY_RPC_MODEL_CONVERSION_H_

@@ -34,13 +34,16 @@ class KeyedBarrier final : public Barrier {
     return std::shared_ptr<const OrganizationKeys>(owner, &owner->keys);
   }
 
-  absl::StatusOr<Mutation> NewOrganizationKey(std::string_view organization) override { return keys_.NewKey(organization); }
+  absl::StatusOr<Mutation> NewOrganizationKey(std::string_view organization) override {
+    return keys_.NewKey(organization);
+  }
 
  private:
   absl::Status RequireEmpty() const {
     for (int i = 0; i < kFamilyCount; ++i) {
       ASSIGN_OR_RETURN(const auto rows, beneath_.Scan({static_cast<Family>(i), ""}, "", 1));
-      if (!rows.empty()) return absl::DataLossError("the store has rows but has lost the system's key; restore a backup");
+      if (!rows.empty())
+        return absl::DataLossError("the store has rows but has lost the system's key; restore a backup");
     }
     return absl::OkStatus();
   }

@@ -1,10 +1,12 @@
-// The barrier: a Store whose values are sealed with their row key as associated data, so that a thief of the disk or of a backup reads
-// row keys and nothing else, and a row that was moved does not open. Empty values (indexes) are stored as they are.
+// The barrier: a Store whose values are sealed with their row key as associated data, so that a thief of the disk or of
+// a backup reads row keys and nothing else, and a row that was moved does not open. Empty values (indexes) are stored
+// as they are.
 //
-// Hierarchy: root key (keyring) -> one key-encryption key an organization and one for the system rows, wrapped, in Family::kKeys ->
-// by HKDF: barrier, escrow and fingerprint key.
+// Hierarchy: root key (keyring) -> one key-encryption key an organization and one for the system rows, wrapped, in
+// Family::kKeys -> by HKDF: barrier, escrow and fingerprint key.
 //
-// Thread safety: all methods from any thread. Keeps unwrapped keys in memory, at most kMaxOrganizationKeysCached, least recently used out.
+// Thread safety: all methods from any thread. Keeps unwrapped keys in memory, at most kMaxOrganizationKeysCached, least
+// recently used out.
 #ifndef KEYFERRY_STORAGE_BARRIER_H_
 #define KEYFERRY_STORAGE_BARRIER_H_
 
@@ -41,8 +43,8 @@ class Barrier {
   // NotFound when the organization has none. DataLoss when it does not unwrap.
   virtual absl::StatusOr<std::shared_ptr<const OrganizationKeys>> KeysOf(std::string_view organization) = 0;
 
-  // A new organization's key: the mutation to commit with its record. Rows of the organization can be sealed only after that
-  // commit; so an organization's own record is a system row.
+  // A new organization's key: the mutation to commit with its record. Rows of the organization can be sealed only after
+  // that commit; so an organization's own record is a system row.
   virtual absl::StatusOr<Mutation> NewOrganizationKey(std::string_view organization) = 0;
 };
 

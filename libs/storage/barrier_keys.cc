@@ -48,9 +48,10 @@ absl::StatusOr<std::shared_ptr<BarrierKeys::Owner>> BarrierKeys::Load(std::strin
   ASSIGN_OR_RETURN(const WrappedKeyRow wrapped, Decode<WrappedKeyRow>(row->value));
   const auto root = keyring_.Find(KeyPurpose::kRoot, wrapped.root_key_id);
   if (!root.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(Describe(owner), " is wrapped by root key ", wrapped.root_key_id,
-                                                      ", which the keyring does not hold; start with the keyring that this "
-                                                      "store was written under"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(owner), " is wrapped by root key ", wrapped.root_key_id,
+                     ", which the keyring does not hold; start with the keyring that this "
+                     "store was written under"));
   }
   const auto key = OpenFrame(*root->bytes, wrapped.wrapped_key, WrapContext(owner, wrapped.root_key_id));
   if (!key.ok() || key->size() != kKeyBytes) {

@@ -1,5 +1,5 @@
-// The keys behind the barrier: finds, unwraps and remembers the key-encryption key of an owner (an organization, or empty for the
-// system rows) and what follows from it.
+// The keys behind the barrier: finds, unwraps and remembers the key-encryption key of an owner (an organization, or
+// empty for the system rows) and what follows from it.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_BARRIER_KEYS_H_
@@ -32,7 +32,8 @@ class BarrierKeys {
   // All outlive it; the store is the one beneath the barrier.
   BarrierKeys(Store& store, const Keyring& keyring, const Clock& clock);
 
-  // NotFound when there is no key row; FailedPrecondition when the keyring lacks its root key; DataLoss when it does not unwrap.
+  // NotFound when there is no key row; FailedPrecondition when the keyring lacks its root key; DataLoss when it does
+  // not unwrap.
   absl::StatusOr<std::shared_ptr<Owner>> OwnerOf(std::string_view owner);
 
   // A fresh key under the current root key: the row to write. NotFound when the keyring has no root key.

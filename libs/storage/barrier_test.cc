@@ -27,7 +27,8 @@ class BarrierTest : public ::testing::Test {
     AddOrganization("rival");
   }
   void AddOrganization(const std::string& name) {
-    ASSERT_THAT(CommitAndWait(barrier_->store(), {.term = term_, .mutations = {*barrier_->NewOrganizationKey(name)}}), IsOk());
+    ASSERT_THAT(CommitAndWait(barrier_->store(), {.term = term_, .mutations = {*barrier_->NewOrganizationKey(name)}}),
+                IsOk());
   }
   absl::StatusOr<Revision> Put(const RowKey& key, const std::string& value) {
     return CommitAndWait(barrier_->store(), {.term = term_, .mutations = {{.key = key, .value = value}}});
@@ -140,10 +141,11 @@ TEST_F(BarrierTest, AnOrganizationWithoutAKeyHoldsNoRows) {
 TEST_F(BarrierTest, AStampedRowCarriesNoValue) {
   const ObjectId object{ObjectKind::kSecretSet, "acme", "web"};
   const auto stamped = [&](const std::string& value) {
-    return CommitAndWait(barrier_->store(), {.term = term_,
-                                             .mutations = {{.key = keys::Pending("us-west", 0, object),
-                                                            .value = value,
-                                                            .revision_offset = keys::PendingRevisionOffset("us-west")}}});
+    return CommitAndWait(barrier_->store(),
+                         {.term = term_,
+                          .mutations = {{.key = keys::Pending("us-west", 0, object),
+                                         .value = value,
+                                         .revision_offset = keys::PendingRevisionOffset("us-west")}}});
   };
   EXPECT_THAT(stamped("value"), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(stamped(""), IsOk());

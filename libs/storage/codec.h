@@ -1,6 +1,6 @@
 // Values on disk: model values to and from proto/keyferry/storage, the only place that knows those messages.
-// An encoded value is a format version (1) and the message; so no value is empty. Decode answers DataLoss for bytes that are not such
-// a record, or that hold a number which no value of its enumeration has.
+// An encoded value is a format version (1) and the message; so no value is empty. Decode answers DataLoss for bytes
+// that are not such a record, or that hold a number which no value of its enumeration has.
 //
 // Thread safety: free functions, safe anywhere.
 #ifndef KEYFERRY_STORAGE_CODEC_H_
@@ -81,17 +81,28 @@ std::string Encode(const Observation& observation);
 // The parts of a value that its key holds (organization, name, number, revision) are left for the caller.
 template <typename T>
 absl::StatusOr<T> Decode(std::string_view bytes);
-template <> absl::StatusOr<OrganizationRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<WrappedKeyRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<RegionRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<RegionStateRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<RequestRow> Decode(std::string_view bytes);
-template <> absl::StatusOr<SecretSet> Decode(std::string_view bytes);
-template <> absl::StatusOr<Generation> Decode(std::string_view bytes);
-template <> absl::StatusOr<Deployment> Decode(std::string_view bytes);
-template <> absl::StatusOr<DesiredState> Decode(std::string_view bytes);
-template <> absl::StatusOr<Observation> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<OrganizationRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<WrappedKeyRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<RegionRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<RegionStateRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<RequestRow> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<SecretSet> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<Generation> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<Deployment> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<DesiredState> Decode(std::string_view bytes);
+template <>
+absl::StatusOr<Observation> Decode(std::string_view bytes);
 
 }  // namespace keyferry
 

@@ -18,36 +18,81 @@ OrganizationRow SomeOrganization() {
 }
 WrappedKeyRow SomeWrappedKey() { return {.root_key_id = "r1", .wrapped_key = "frame", .create_time = kTime}; }
 ApiKeyRow SomeApiKey() {
-  return {.organization = "acme", .display_name = "ci", .role = Role::kDeployer, .secret_hmac = "mac", .pepper_id = "p1",
-          .author = "admin", .create_time = kTime};
+  return {.organization = "acme",
+          .display_name = "ci",
+          .role = Role::kDeployer,
+          .secret_hmac = "mac",
+          .pepper_id = "p1",
+          .author = "admin",
+          .create_time = kTime};
 }
 RegionRow SomeRegion() { return {.display_name = "West", .sealing_key = "key", .blind = true, .create_time = kTime}; }
 RegionStateRow SomeRegionState() {
-  return {.target_incarnation = "t1", .epoch = 3, .synced_incarnation = "t0", .synced_lineage = 2, .resync_requested = true,
+  return {.target_incarnation = "t1",
+          .epoch = 3,
+          .synced_incarnation = "t0",
+          .synced_lineage = 2,
+          .resync_requested = true,
           .allow_mass_delete = true};
 }
 RequestRow SomeRequest() { return {.content_digest = "digest", .response = "answer", .create_time = kTime}; }
 SecretSet SomeSet() {
-  return {.uid = "u1", .type = SecretSetType::kImagePullSecret, .region = "us-west", .generation = 2, .create_time = kTime,
-          .update_time = kTime, .entries = {{"A", 3, "fa"}, {"B", 0, ""}}, .host = "registry/", .digest = "d", .last_author = "k1"};
+  return {.uid = "u1",
+          .type = SecretSetType::kImagePullSecret,
+          .region = "us-west",
+          .generation = 2,
+          .create_time = kTime,
+          .update_time = kTime,
+          .entries = {{"A", 3, "fa"}, {"B", 0, ""}},
+          .host = "registry/",
+          .digest = "d",
+          .last_author = "k1"};
 }
 Generation SomeGeneration() {
-  return {.sealed_object = "sealed", .escrowed_keys = {{"id", "wrapped"}}, .entries = {{"A", 3, "fa"}}, .host = "registry/",
-          .create_time = kTime, .author = "k1"};
+  return {.sealed_object = "sealed",
+          .escrowed_keys = {{"id", "wrapped"}},
+          .entries = {{"A", 3, "fa"}},
+          .host = "registry/",
+          .create_time = kTime,
+          .author = "k1"};
 }
 Deployment SomeDeployment() {
-  return {.uid = "u2", .region = "us-west", .image = "i:1", .secret_set = "web", .secret_set_uid = "u1",
-          .secret_set_generation = 2, .image_pull_secret = "pull", .image_pull_secret_uid = "u3",
-          .image_pull_secret_generation = 1, .required_keys = {"A"}, .keys = {"A", "B"}, .generation = 4, .client_data = "{}",
-          .create_time = kTime, .update_time = kTime, .sealed_object = "sealed", .digest = "d"};
+  return {.uid = "u2",
+          .region = "us-west",
+          .image = "i:1",
+          .secret_set = "web",
+          .secret_set_uid = "u1",
+          .secret_set_generation = 2,
+          .image_pull_secret = "pull",
+          .image_pull_secret_uid = "u3",
+          .image_pull_secret_generation = 1,
+          .required_keys = {"A"},
+          .keys = {"A", "B"},
+          .generation = 4,
+          .client_data = "{}",
+          .create_time = kTime,
+          .update_time = kTime,
+          .sealed_object = "sealed",
+          .digest = "d"};
 }
 DesiredState SomeDesired() {
   return {.uid = "u1", .operation = Operation::kDelete, .generation = 2, .digest = "d", .desired_time = kTime};
 }
 Observation SomeObservation() {
-  return {.revision = (uint64_t{1} << 48) | 9, .target_incarnation = "t1", .result = AckResult::kFailed, .generation = 2,
-          .ready_generation = 1, .uid = "u1", .error_reason = "SINK", .error_message = "disk full", .permanent = true,
-          .attempts = 3, .next_attempt = kTime, .observed_time = kTime, .suspect = 1, .suspect_revision = 8};
+  return {.revision = (uint64_t{1} << 48) | 9,
+          .target_incarnation = "t1",
+          .result = AckResult::kFailed,
+          .generation = 2,
+          .ready_generation = 1,
+          .uid = "u1",
+          .error_reason = "SINK",
+          .error_message = "disk full",
+          .permanent = true,
+          .attempts = 3,
+          .next_attempt = kTime,
+          .observed_time = kTime,
+          .suspect = 1,
+          .suspect_revision = 8};
 }
 
 template <typename T>
@@ -71,17 +116,17 @@ TEST(CodecTest, BytesAreGolden) {
   EXPECT_EQ(Hex(SomeRegion()), "010a045765737412036b6579180122080880e2cfaa061005");
   EXPECT_EQ(Hex(SomeRegionState()), "010a02743110031a027430200228013001");
   EXPECT_EQ(Hex(SomeRequest()), "010a066469676573741206616e737765721a080880e2cfaa061005");
-  EXPECT_EQ(Hex(SomeSet()), 
+  EXPECT_EQ(Hex(SomeSet()),
             "010a02753110021a0775732d7765737420022a080880e2cfaa06100532080880e2cfaa0610053a090a014110031a0266"
             "613a030a0142420972656769737472792f4a016452026b31");
-  EXPECT_EQ(Hex(SomeGeneration()), 
+  EXPECT_EQ(Hex(SomeGeneration()),
             "010a067365616c6564120d0a0269641207777261707065641a090a014110031a02666122080880e2cfaa0610052a026b"
             "31320972656769737472792f");
-  EXPECT_EQ(Hex(SomeDeployment()), 
+  EXPECT_EQ(Hex(SomeDeployment()),
             "010a027532120775732d776573741a03693a3122037765622a02753130023a0470756c6c4202753348015201415a0141"
             "5a014260046a027b7d72080880e2cfaa0610057a080880e2cfaa0610058201067365616c65648a010164");
   EXPECT_EQ(Hex(SomeDesired()), "010a027531100218022201642a080880e2cfaa061005");
-  EXPECT_EQ(Hex(SomeObservation()), 
+  EXPECT_EQ(Hex(SomeObservation()),
             "01088980808080804012027431180220022801320275313a0453494e4b42096469736b2066756c6c480150035a080880"
             "e2cfaa06100562080880e2cfaa06100568017008");
 }

@@ -36,7 +36,8 @@ absl::Status CheckForm(const Commit& commit) {
 
 RowKey StampedKey(const Mutation& mutation, Revision revision) {
   RowKey key = mutation.key;
-  if (mutation.revision_offset != std::string::npos) WriteBigEndian64(key.bytes.data() + mutation.revision_offset, revision);
+  if (mutation.revision_offset != std::string::npos)
+    WriteBigEndian64(key.bytes.data() + mutation.revision_offset, revision);
   return key;
 }
 

@@ -1,4 +1,5 @@
-// What every store decides alike about a commit: whether it is well-formed, which key a mutation writes, and the words of a refusal.
+// What every store decides alike about a commit: whether it is well-formed, which key a mutation writes, and the words
+// of a refusal.
 //
 // Thread safety: free functions, safe anywhere.
 #ifndef KEYFERRY_STORAGE_COMMIT_RULES_H_
@@ -25,7 +26,8 @@ RowKey StampedKey(const Mutation& mutation, Revision revision);
 absl::Status StaleTerm(uint64_t asked, uint64_t current);
 absl::Status Conflict(const RowKey& key);
 
-// Answers `why` on a thread of the store, as a commit must be answered; nothing is written. For stores that wrap another.
+// Answers `why` on a thread of the store, as a commit must be answered; nothing is written. For stores that wrap
+// another.
 void Refuse(Store& store, absl::Status why, Store::CommitDone done);
 
 const char* FamilyName(Family family);

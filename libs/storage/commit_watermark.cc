@@ -36,9 +36,11 @@ std::string EncodeSlot(const Slot& slot) {
 
 std::optional<Slot> ReadSlot(int file, uint64_t index) {
   std::string bytes(kSlotBytes, '\0');
-  if (pread(file, bytes.data(), kSlotBytes, static_cast<off_t>(index * kSlotDistance)) != kSlotBytes) return std::nullopt;
+  if (pread(file, bytes.data(), kSlotBytes, static_cast<off_t>(index * kSlotDistance)) != kSlotBytes)
+    return std::nullopt;
   const std::string_view view = bytes;
-  if (!view.starts_with(kMagic) || ReadBigEndian64(view.substr(kCheckedBytes)) != ExtendCrc32c(0, view.substr(0, kCheckedBytes))) {
+  if (!view.starts_with(kMagic) ||
+      ReadBigEndian64(view.substr(kCheckedBytes)) != ExtendCrc32c(0, view.substr(0, kCheckedBytes))) {
     return std::nullopt;
   }
   return Slot{.counter = ReadBigEndian64(view.substr(8)), .revision = ReadBigEndian64(view.substr(16))};
@@ -61,7 +63,8 @@ absl::Status CommitWatermark::Create(const std::string& path, Revision revision)
   return status.ok() ? SyncParentDirectory(path) : status;
 }
 
-absl::StatusOr<std::unique_ptr<CommitWatermark>> CommitWatermark::Open(const std::string& path, absl::Duration interval) {
+absl::StatusOr<std::unique_ptr<CommitWatermark>> CommitWatermark::Open(const std::string& path,
+                                                                       absl::Duration interval) {
   const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) return FileError("open", path);
   const std::optional<Slot> even = ReadSlot(file, 0), odd = ReadSlot(file, 1);
@@ -74,7 +77,12 @@ absl::StatusOr<std::unique_ptr<CommitWatermark>> CommitWatermark::Open(const std
 }
 
 CommitWatermark::CommitWatermark(int file, uint64_t counter, Revision recovered, absl::Duration interval)
-    : file_(file), recovered_(recovered), interval_(interval), counter_(counter), newest_(recovered), written_(recovered),
+    : file_(file),
+      recovered_(recovered),
+      interval_(interval),
+      counter_(counter),
+      newest_(recovered),
+      written_(recovered),
       writing_([this] { WriteUntilClosed(); }) {}
 
 CommitWatermark::~CommitWatermark() {

@@ -1,8 +1,8 @@
-// The commit watermark: a small file beside the database that says which revision was answered as durable. RocksDB opens after damage with
-// the commits before it; only this file tells that acknowledged ones are missing.
+// The commit watermark: a small file beside the database that says which revision was answered as durable. RocksDB
+// opens after damage with the commits before it; only this file tells that acknowledged ones are missing.
 //
-// Two slots, written in turn, each with a counter and a checksum, so that a torn write leaves the other. Lags behind the head by at most
-// the interval; never ahead of it.
+// Two slots, written in turn, each with a counter and a checksum, so that a torn write leaves the other. Lags behind
+// the head by at most the interval; never ahead of it.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_COMMIT_WATERMARK_H_

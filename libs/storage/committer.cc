@@ -16,7 +16,8 @@ constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 size_t BytesOf(const Commit& commit) {
   size_t bytes = sizeof(Commit);
-  for (const Precondition& precondition : commit.preconditions) bytes += sizeof(Precondition) + precondition.key.bytes.size();
+  for (const Precondition& precondition : commit.preconditions)
+    bytes += sizeof(Precondition) + precondition.key.bytes.size();
   for (const Mutation& mutation : commit.mutations) {
     bytes += sizeof(Mutation) + mutation.key.bytes.size() + (mutation.value ? mutation.value->size() : 0);
   }
@@ -56,7 +57,8 @@ class Committer::BatchWriter {
   absl::StatusOr<Revision> NewTerm(Lineage lineage, Term& granted) {
     const uint64_t current = LineageOf(state_.head);
     if (lineage == Lineage::kNext) {
-      if (current == kMaxLineage) return absl::ResourceExhaustedError("every lineage of this store was used; make a new store");
+      if (current == kMaxLineage)
+        return absl::ResourceExhaustedError("every lineage of this store was used; make a new store");
       state_.head = WithLineage(state_.head, current + 1);
     }
     changed_ = true;
@@ -87,9 +89,9 @@ class Committer::BatchWriter {
     if (cached.entry) return cached.entry->revision;
     ASSIGN_OR_RETURN(std::optional<Row> row, database_.Get(key));
     const Revision revision = row ? row->revision : 0;
-    cache_.Offer(key, cached.ticket,
-                 {.revision = revision,
-                  .value = row ? std::make_shared<const std::string>(std::move(row->value)) : nullptr});
+    cache_.Offer(
+        key, cached.ticket,
+        {.revision = revision, .value = row ? std::make_shared<const std::string>(std::move(row->value)) : nullptr});
     return revision;
   }
 
@@ -114,8 +116,14 @@ class Committer::BatchWriter {
 };
 
 Committer::Committer(RocksDatabase& database, RowCache& cache, Rings& rings, DiskGuard& disk, Options options)
-    : database_(database), cache_(cache), rings_(rings), disk_(disk), options_(std::move(options)),
-      state_(database.recovered()), head_(state_.head), committing_([this] { CommitUntilClosed(); }),
+    : database_(database),
+      cache_(cache),
+      rings_(rings),
+      disk_(disk),
+      options_(std::move(options)),
+      state_(database.recovered()),
+      head_(state_.head),
+      committing_([this] { CommitUntilClosed(); }),
       answering_([this] { AnswerUntilClosed(); }) {}
 
 Committer::~Committer() {
@@ -149,10 +157,10 @@ void Committer::Enqueue(Request request) {
   absl::MutexLock lock(&mutex_);
   const bool full = unanswered_commits_ >= options_.max_unanswered_commits ||
                     unanswered_bytes_ + request.bytes > options_.max_unanswered_bytes;
-  if (committed_all_ || (full && !request.new_term)) {
+  if (closed_ || (full && !request.new_term)) {
     Answers refusal;
     refusal.answers.push_back(
-        {.done = std::move(request.done), .result = committed_all_ ? Closing() : QueueFull(), .counted = false});
+        {.done = std::move(request.done), .result = closed_ ? Closing() : QueueFull(), .counted = false});
     answers_.push_back(std::move(refusal));
     return;
   }
@@ -163,7 +171,8 @@ void Committer::Enqueue(Request request) {
 
 std::vector<Committer::Request> Committer::TakeBatch() {
   std::vector<Request> batch;
-  for (size_t bytes = 0; !queue_.empty() && batch.size() < options_.max_batch_commits && bytes < options_.max_batch_bytes;) {
+  for (size_t bytes = 0;
+       !queue_.empty() && batch.size() < options_.max_batch_commits && bytes < options_.max_batch_bytes;) {
     bytes += queue_.front().bytes;
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();

@@ -1,6 +1,6 @@
-// The single committer: a thread that drains a bounded queue, checks terms and preconditions against the database and against what
-// stands before in the same batch, gives each commit its revision, writes one synced batch, publishes the head; and a second thread that
-// answers and rings, in commit order.
+// The single committer: a thread that drains a bounded queue, checks terms and preconditions against the database and
+// against what stands before in the same batch, gives each commit its revision, writes one synced batch, publishes the
+// head; and a second thread that answers and rings, in commit order.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_COMMITTER_H_

@@ -1,5 +1,5 @@
-// Refuses writes while the disk is nearly full, because RocksDB does not survive a full one, and keeps a ballast file whose space lets the
-// store be opened again when it is full all the same.
+// Refuses writes while the disk is nearly full, because RocksDB does not survive a full one, and keeps a ballast file
+// whose space lets the store be opened again when it is full all the same.
 //
 // Thread safety: Check from one thread.
 #ifndef KEYFERRY_STORAGE_DISK_GUARD_H_

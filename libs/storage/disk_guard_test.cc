@@ -19,7 +19,8 @@ class DiskGuardTest : public ::testing::Test {
   FakeClock clock_;
   std::optional<uint64_t> free_bytes_;
   DiskGuard guard_{directory_.path(),
-                   {.min_free_bytes = 1000, .ballast_bytes = 64, .free_bytes = [this] { return free_bytes_; }}, clock_};
+                   {.min_free_bytes = 1000, .ballast_bytes = 64, .free_bytes = [this] { return free_bytes_; }},
+                   clock_};
 };
 
 TEST_F(DiskGuardTest, RefusesBelowTheLimitAndNotAtIt) {

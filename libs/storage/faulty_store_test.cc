@@ -56,7 +56,8 @@ TEST_F(FaultyStoreTest, FaultsComeInTheirOrderEachOnce) {
 TEST_F(FaultyStoreTest, ADelayedAnswerComesWhenReleased) {
   faulty_.Inject({.kind = Kind::kDelayCommit});
   std::atomic<bool> answered = false;
-  faulty_.CommitAsync({.term = term_, .mutations = {{.key = key_, .value = "1"}}}, [&](const auto&) { answered = true; });
+  faulty_.CommitAsync({.term = term_, .mutations = {{.key = key_, .value = "1"}}},
+                      [&](const auto&) { answered = true; });
   ASSERT_THAT(CommitAndWait(*beneath_, {.term = term_}), IsOk());
   EXPECT_EQ(Value(), "1");
   EXPECT_FALSE(answered);

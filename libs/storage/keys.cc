@@ -34,7 +34,9 @@ std::string Prefix(std::initializer_list<std::string_view> parts) { return Join(
 
 std::string_view KindTag(ObjectKind kind) { return kind == ObjectKind::kSecretSet ? "s" : "d"; }
 
-std::string ObjectPart(const ObjectId& object) { return Join({KindTag(object.kind), object.organization, object.name}); }
+std::string ObjectPart(const ObjectId& object) {
+  return Join({KindTag(object.kind), object.organization, object.name});
+}
 
 std::vector<std::string_view> Split(std::string_view text) {
   std::vector<std::string_view> parts;
@@ -55,7 +57,8 @@ std::optional<ObjectId> ParseObject(std::string_view text) {
 }
 
 // The part of a key of this family and tag that follows `tag NUL part NUL`; fills `part`.
-std::optional<std::string_view> AfterFirstPart(const RowKey& key, Family family, std::string_view tag, std::string* part) {
+std::optional<std::string_view> AfterFirstPart(const RowKey& key, Family family, std::string_view tag,
+                                               std::string* part) {
   std::string_view rest = key.bytes;
   if (key.family != family || !rest.starts_with(Prefix({tag}))) return std::nullopt;
   rest.remove_prefix(tag.size() + 1);

@@ -26,7 +26,8 @@ RowKey SetUses(std::string_view organization, std::string_view set);
 RowKey SetUse(std::string_view organization, std::string_view set, std::string_view agent);  // index, empty value
 RowKey Desired(std::string_view region, const ObjectId& object);
 RowKey Observed(std::string_view region, const ObjectId& object);
-// Pending index, in order of revision; empty value. `revision` 0 with Mutation::revision_offset = PendingRevisionOffset(region).
+// Pending index, in order of revision; empty value. `revision` 0 with Mutation::revision_offset =
+// PendingRevisionOffset(region).
 RowKey Pending(std::string_view region, Revision revision, const ObjectId& object);
 size_t PendingRevisionOffset(std::string_view region);
 // Failed for now, in order of due time.

@@ -38,7 +38,8 @@ TEST(KeysTest, BytesAreGolden) {
       {keys::Desired("us-west", kSet), Family::kPlacements, "d\0us-west\0s\0acme\0web"s},
       {keys::Desired("us-west", kAgent), Family::kPlacements, "d\0us-west\0d\0acme\0bot"s},
       {keys::Observed("us-west", kSet), Family::kPlacements, "o\0us-west\0s\0acme\0web"s},
-      {keys::Pending("us-west", 0x0001000000000203, kSet), Family::kPending, "q\0us-west\0\0\1\0\0\0\0\2\3s\0acme\0web"s},
+      {keys::Pending("us-west", 0x0001000000000203, kSet), Family::kPending,
+       "q\0us-west\0\0\1\0\0\0\0\2\3s\0acme\0web"s},
       {keys::Retry("us-west", 5, 7, kAgent), Family::kPending,
        "t\0us-west\0\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\7d\0acme\0bot"s},
       {keys::Request("acme", "r 1"), Family::kRequests, "i\0acme\0r 1"s},
@@ -54,7 +55,8 @@ TEST(KeysTest, PrefixesCoverTheirKeysAndNoNeighbours) {
     RowKey prefix, inside, outside;
   } cases[] = {
       {keys::Organizations(), keys::Organization("acme"), keys::Region("acme")},
-      {keys::ApiKeysOfOrganization("acme"), keys::ApiKeyOfOrganization("acme", "x"), keys::ApiKeyOfOrganization("acme2", "x")},
+      {keys::ApiKeysOfOrganization("acme"), keys::ApiKeyOfOrganization("acme", "x"),
+       keys::ApiKeyOfOrganization("acme2", "x")},
       {keys::Regions(), keys::Region("us-west"), keys::RegionState("us-west")},
       {keys::SecretSets("acme"), keys::SecretSet("acme", "web"), keys::SecretSet("acme-2", "web")},
       {keys::Generations("acme", "u1"), keys::Generation("acme", "u1", INT64_MAX), keys::Generation("acme", "u10", 1)},
@@ -62,7 +64,8 @@ TEST(KeysTest, PrefixesCoverTheirKeysAndNoNeighbours) {
       {keys::SetUsesOf("acme", "web"), keys::SetUse("acme", "web", "bot"), keys::SetUse("acme", "web.b", "bot")},
       {keys::DesiredIn("us-west"), keys::Desired("us-west", kSet), keys::Desired("us-west-2", kSet)},
       {keys::PendingIn("us-west"), keys::Pending("us-west", ~Revision{0}, kSet), keys::Retry("us-west", 1, 1, kSet)},
-      {keys::RetriesIn("us-west"), keys::Retry("us-west", INT64_MAX, ~Revision{0}, kSet), keys::Retry("us", 1, 1, kSet)},
+      {keys::RetriesIn("us-west"), keys::Retry("us-west", INT64_MAX, ~Revision{0}, kSet),
+       keys::Retry("us", 1, 1, kSet)},
   };
   const auto covers = [](const RowKey& prefix, const RowKey& key) {
     return key.family == prefix.family && key.bytes >= prefix.bytes && key.bytes < PrefixEnd(prefix.bytes);
@@ -120,9 +123,10 @@ TEST(KeysTest, TheRevisionOfAPendingKeyIsAtItsOffset) {
 }
 
 TEST(KeysTest, RowsAreSealedUnderTheirOrganizationOrTheSystem) {
-  for (const RowKey& key : {keys::SecretSet("acme", "web"), keys::Generation("acme", "u1", 1), keys::Deployment("acme", "bot"),
-                            keys::SetUses("acme", "web"), keys::SetUse("acme", "web", "bot"), keys::Desired("us-west", kSet),
-                            keys::Observed("us-west", kAgent), keys::Request("acme", "r1")}) {
+  for (const RowKey& key :
+       {keys::SecretSet("acme", "web"), keys::Generation("acme", "u1", 1), keys::Deployment("acme", "bot"),
+        keys::SetUses("acme", "web"), keys::SetUse("acme", "web", "bot"), keys::Desired("us-west", kSet),
+        keys::Observed("us-west", kAgent), keys::Request("acme", "r1")}) {
     EXPECT_EQ(keys::BarrierOwner(key), "acme") << Printable(key);
   }
   for (const RowKey& key : {keys::Organization("acme"), keys::ApiKey("id1"), keys::ApiKeyOfOrganization("acme", "id1"),

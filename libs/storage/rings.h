@@ -1,5 +1,5 @@
-// Rings: who wants to hear of commits in which key interval. Finds the subscribers of a written key in logarithmic time, however
-// many there are: the key space is cut at every subscribed edge, and each piece knows who covers it.
+// Rings: who wants to hear of commits in which key interval. Finds the subscribers of a written key in logarithmic
+// time, however many there are: the key space is cut at every subscribed edge, and each piece knows who covers it.
 //
 // Thread safety: all methods from any thread. Outlives its subscriptions.
 #ifndef KEYFERRY_STORAGE_RINGS_H_
@@ -20,7 +20,8 @@ namespace keyferry {
 class Rings {
  public:
   // As Store::Ring.
-  std::unique_ptr<Store::Subscription> Subscribe(const RowKey& begin, const std::string& end, std::function<void()> ring);
+  std::unique_ptr<Store::Subscription> Subscribe(const RowKey& begin, const std::string& end,
+                                                 std::function<void()> ring);
 
   // Calls each function whose interval holds at least one of the keys, once, on this thread.
   void RingFor(const std::vector<RowKey>& written);

@@ -112,7 +112,8 @@ TEST_F(RingsTest, RandomIntervalsRingExactlyAsTheirBoundsSay) {
     rings_.RingFor({Key(key)});
     for (const auto& one : all) {
       const bool covers = key >= one->begin && (one->end.empty() || key < one->end);
-      ASSERT_EQ(one->count, covers ? 1 : 0) << "step " << step << " key " << key << " in " << one->begin << ".." << one->end;
+      ASSERT_EQ(one->count, covers ? 1 : 0)
+          << "step " << step << " key " << key << " in " << one->begin << ".." << one->end;
     }
   }
 }

@@ -72,7 +72,8 @@ class RocksBatch final : public RocksDatabase::Batch {
 
 class OpenRocksDatabase final : public RocksDatabase {
  public:
-  OpenRocksDatabase(rocksdb::DB* db, Handles handles) : db_(db), head_(handles.front()), families_(handles.begin() + 1, handles.end()) {}
+  OpenRocksDatabase(rocksdb::DB* db, Handles handles)
+      : db_(db), head_(handles.front()), families_(handles.begin() + 1, handles.end()) {}
 
   ~OpenRocksDatabase() override {
     for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
@@ -86,7 +87,8 @@ class OpenRocksDatabase final : public RocksDatabase {
       recovered_ = {.head = kEmptyHead, .term = 0};
       return absl::OkStatus();
     }
-    if (row->value.size() != 8) return absl::DataLossError("the store's head row is not of a format that this version reads");
+    if (row->value.size() != 8)
+      return absl::DataLossError("the store's head row is not of a format that this version reads");
     recovered_ = {.head = row->revision, .term = ReadBigEndian64(row->value)};
     return absl::OkStatus();
   }
@@ -123,7 +125,8 @@ class OpenRocksDatabase final : public RocksDatabase {
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
     if (!ready.ok()) return StatusOf("preparing a backup", ready);
     // Flushes first: 7.8 does not sync the logs that it would link.
-    if (const rocksdb::Status copied = checkpoint->CreateCheckpoint(directory, /*log_size_for_flush=*/0); !copied.ok()) {
+    if (const rocksdb::Status copied = checkpoint->CreateCheckpoint(directory, /*log_size_for_flush=*/0);
+        !copied.ok()) {
       return StatusOf(absl::StrCat("backing up to ", directory), copied);
     }
     return SyncTree(directory);

@@ -1,5 +1,5 @@
-// RocksDB as rows: one column family a Family, framed values, and the head (revision and term) that travels in every batch.
-// Knows nothing of preconditions or queues.
+// RocksDB as rows: one column family a Family, framed values, and the head (revision and term) that travels in every
+// batch. Knows nothing of preconditions or queues.
 //
 // Thread safety: reads from any thread; writes from one thread.
 #ifndef KEYFERRY_STORAGE_ROCKS_DATABASE_H_
@@ -41,7 +41,8 @@ class RocksDatabase {
   virtual HeadState recovered() const = 0;
 
   virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
-  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const = 0;
+  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
+                                                     size_t limit) const = 0;
 
   virtual std::unique_ptr<Batch> NewBatch() = 0;
   // Durable when it returns; readers see all of it or nothing. Ends the process when it fails (FailStop).

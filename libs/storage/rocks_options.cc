@@ -50,7 +50,7 @@ rocksdb::DBOptions RocksDbOptions() {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
-  // Opens after every power loss with a prefix of the commits; the commit watermark tells whether the prefix is long enough.
+  // Opens after every power loss with a prefix of the commits; the commit watermark tells whether it is long enough.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.paranoid_checks = true;
   options.verify_sst_unique_id_in_manifest = true;

@@ -30,7 +30,8 @@ class DirectoryLock {
     if (file < 0) return FileError("open", path);
     auto lock = std::unique_ptr<DirectoryLock>(new DirectoryLock(file));
     if (flock(file, LOCK_EX | LOCK_NB) == 0) return lock;
-    return absl::UnavailableError(absl::StrCat("the store in ", directory, " is held by another process; stop that one first"));
+    return absl::UnavailableError(
+        absl::StrCat("the store in ", directory, " is held by another process; stop that one first"));
   }
   ~DirectoryLock() { close(file_); }
 
@@ -41,10 +42,13 @@ class DirectoryLock {
 
 class RocksDbStore final : public Store {
  public:
-  RocksDbStore(RocksDbStoreOptions options, std::unique_ptr<DirectoryLock> lock, std::unique_ptr<CommitWatermark> watermark,
-               std::unique_ptr<RocksDatabase> database)
-      : lock_(std::move(lock)), watermark_(std::move(watermark)), database_(std::move(database)),
-        cache_(options.row_cache_bytes), disk_(options.path, options.disk, *options.clock),
+  RocksDbStore(RocksDbStoreOptions options, std::unique_ptr<DirectoryLock> lock,
+               std::unique_ptr<CommitWatermark> watermark, std::unique_ptr<RocksDatabase> database)
+      : lock_(std::move(lock)),
+        watermark_(std::move(watermark)),
+        database_(std::move(database)),
+        cache_(options.row_cache_bytes),
+        disk_(options.path, options.disk, *options.clock),
         committer_(*database_, cache_, rings_, disk_,
                    {.max_unanswered_commits = options.max_unanswered_commits,
                     .on_head = [this](Revision head) { watermark_->Advance(head); }}) {}
@@ -109,7 +113,8 @@ absl::StatusOr<std::unique_ptr<CommitWatermark>> OpenWatermark(const RocksDbStor
   const bool fresh = !std::filesystem::exists(options.path + kDatabaseName, ignored);
   if (!std::filesystem::exists(path, ignored)) {
     if (!fresh) {
-      return absl::DataLossError(absl::StrCat("the commit watermark ", path, " is missing, so nobody can tell whether commits are; "
+      return absl::DataLossError(absl::StrCat("the commit watermark ", path,
+                                              " is missing, so nobody can tell whether commits are; "
                                               "restore a backup"));
     }
     RETURN_IF_ERROR(CommitWatermark::Create(path, 0));
@@ -119,10 +124,12 @@ absl::StatusOr<std::unique_ptr<CommitWatermark>> OpenWatermark(const RocksDbStor
 
 absl::Status CheckNothingIsMissing(const RocksDbStoreOptions& options, Revision recovered, Revision acknowledged) {
   if (recovered >= acknowledged) return absl::OkStatus();
-  return absl::DataLossError(absl::StrFormat(
-      "acknowledged commits are missing from the store in %s: it ends at revision %d.%d, but %d.%d was acknowledged. The disk lost "
-      "or damaged a log. Restore a backup; do not go on with this copy.",
-      options.path, LineageOf(recovered), WithLineage(recovered, 0), LineageOf(acknowledged), WithLineage(acknowledged, 0)));
+  return absl::DataLossError(
+      absl::StrFormat("acknowledged commits are missing from the store in %s: it ends at revision %d.%d, but %d.%d was "
+                      "acknowledged. The disk lost "
+                      "or damaged a log. Restore a backup; do not go on with this copy.",
+                      options.path, LineageOf(recovered), WithLineage(recovered, 0), LineageOf(acknowledged),
+                      WithLineage(acknowledged, 0)));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
-// Store on RocksDB. The directory holds `db` (RocksDB), `watermark`, `ballast` and `LOCK`; docs/storage-format.md has their bytes.
+// Store on RocksDB. The directory holds `db` (RocksDB), `watermark`, `ballast` and `LOCK`; docs/storage-format.md has
+// their bytes.
 //
-// A write or sync that fails ends the process with exit code 70 (fail_stop.h): its outcome is unknown until the next start.
+// A write or sync that fails ends the process with exit code 70 (fail_stop.h): its outcome is unknown until the next
+// start.
 #ifndef KEYFERRY_STORAGE_ROCKSDB_STORE_H_
 #define KEYFERRY_STORAGE_ROCKSDB_STORE_H_
 
@@ -25,8 +27,8 @@ struct RocksDbStoreOptions {
   absl::Duration watermark_interval = absl::Milliseconds(10);
 };
 
-// Unavailable: another process or store object holds the directory, or it cannot be read or written. DataLoss: damage, or acknowledged
-// commits are missing. Each says how to mend it.
+// Unavailable: another process or store object holds the directory, or it cannot be read or written. DataLoss: damage,
+// or acknowledged commits are missing. Each says how to mend it.
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(RocksDbStoreOptions options);
 
 }  // namespace keyferry

@@ -1,4 +1,4 @@
-// What RocksDB adds to the conformance suite: the lock, damage of every kind, the watermark, backups, a full disk and queue.
+// What RocksDB adds to the conformance suite: the lock, damage of every kind, backups, a full disk, a full queue.
 #include "libs/storage/rocksdb_store.h"
 
 #include <gmock/gmock.h>
@@ -43,11 +43,12 @@ class RocksDbStoreTest : public ::testing::Test {
   void PutMany(int count) {
     absl::BlockingCounter left(count);
     for (int i = 0; i < count; ++i) {
-      store_->CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("many", i)), .value = std::string(100, 'x')}}},
-                          [&](const auto& result) {
-                            EXPECT_THAT(result, IsOk());
-                            left.DecrementCount();
-                          });
+      store_->CommitAsync(
+          {.term = term_, .mutations = {{.key = Key(absl::StrCat("many", i)), .value = std::string(100, 'x')}}},
+          [&](const auto& result) {
+            EXPECT_THAT(result, IsOk());
+            left.DecrementCount();
+          });
     }
     left.Wait();
   }
@@ -68,7 +69,9 @@ class RocksDbStoreTest : public ::testing::Test {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  static void SetBytes(const std::filesystem::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+  static void SetBytes(const std::filesystem::path& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
 
   const TempDir directory_;
   std::string path_ = directory_.File("store");
@@ -123,7 +126,8 @@ TEST_F(RocksDbStoreTest, EveryFlippedByteOfAStoredRowIsDataLoss) {
     EXPECT_THAT(row, StatusIs(absl::StatusCode::kDataLoss)) << "byte " << i;
     EXPECT_THAT(std::string(row.status().message()), HasSubstr("sets victim"));
     EXPECT_THAT(store_->Scan(Key(""), "", 10), StatusIs(absl::StatusCode::kDataLoss));
-    EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .preconditions = {{Key("victim"), 1}}}), StatusIs(absl::StatusCode::kDataLoss));
+    EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .preconditions = {{Key("victim"), 1}}}),
+                StatusIs(absl::StatusCode::kDataLoss));
     store_ = nullptr;
     flip();
   }
@@ -236,11 +240,12 @@ TEST_F(RocksDbStoreTest, AFullQueueRefusesAndWritesNothing) {
   });
   entered.WaitForNotification();
   for (int i = 0; i < 4; ++i) {
-    store_->CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("n", i)), .value = ""}}}, [&](const auto& result) {
-      absl::MutexLock lock(&mutex);
-      codes.push_back(result.status().code());
-      left.DecrementCount();
-    });
+    store_->CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("n", i)), .value = ""}}},
+                        [&](const auto& result) {
+                          absl::MutexLock lock(&mutex);
+                          codes.push_back(result.status().code());
+                          left.DecrementCount();
+                        });
   }
   leave.Notify();
   left.Wait();
@@ -281,7 +286,8 @@ TEST_F(RocksDbStoreTest, AReadAfterACommitSeesItThroughTheCacheAndWithoutIt) {
 TEST_F(RocksDbStoreTest, TheFilesAreForTheirOwnerAlone) {
   for (const char* name : {"", "/LOCK", "/watermark"}) {
     const auto permissions = std::filesystem::status(path_ + name).permissions();
-    EXPECT_EQ(permissions & (std::filesystem::perms::group_all | std::filesystem::perms::others_all), std::filesystem::perms::none)
+    EXPECT_EQ(permissions & (std::filesystem::perms::group_all | std::filesystem::perms::others_all),
+              std::filesystem::perms::none)
         << name;
   }
 }
@@ -305,7 +311,8 @@ TEST(RocksDbStoreDeathTest, AFailedWriteEndsTheProcess) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   const TempDir directory;
   const auto ended = [](int status) {
-    return (WIFEXITED(status) && WEXITSTATUS(status) == kStoreFailedExitCode) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    return (WIFEXITED(status) && WEXITSTATUS(status) == kStoreFailedExitCode) ||
+           (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
   };
   EXPECT_EXIT(WriteUntilItFails(directory.File("store")), ended, "");
 }

@@ -36,7 +36,7 @@ RowCache::Lookup RowCache::Find(const RowKey& key) {
 void RowCache::Offer(const RowKey& key, uint64_t ticket, Entry entry) {
   Shard& shard = ShardOf(key);
   absl::MutexLock lock(&shard.mutex);
-  if (shard.writes_under_way >= 0 && shard.write_count >= ticket) Insert(shard, key, std::move(entry));
+  if (shard.writes_under_way == 0 && shard.write_count == ticket) Insert(shard, key, std::move(entry));
 }
 
 void RowCache::BeginWrite(const Written& rows) {

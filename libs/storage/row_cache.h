@@ -1,8 +1,9 @@
-// Rows that were lately read or written, absent ones included: what a precondition compares with and what a read finds without RocksDB.
+// Rows that were lately read or written, absent ones included: what a precondition compares with and what a read finds
+// without RocksDB.
 //
 // Invariants:
-//   R1  What it holds is what the database holds: a row is out while a write of it is under way, and what a reader found counts
-//       only if nothing of its shard was written since the reader asked.
+//   R1  What it holds is what the database holds: a row is out while a write of it is under way, and what a reader
+//       found counts only if nothing of its shard was written since the reader asked.
 //   R2  It never exceeds its bound; least recently used goes first.
 //
 // Thread safety: all methods from any thread; BeginWrite and EndWrite in pairs from one.

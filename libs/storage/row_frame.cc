@@ -38,9 +38,11 @@ absl::StatusOr<Row> UnframeRow(const RowKey& key, std::string_view frame) {
   }
   if (frame.size() < kRowFrameBytes || frame[0] != kVersion ||
       stored != Checksum(key, frame.substr(0, kChecksumAt), frame.substr(kRowFrameBytes))) {
-    return absl::DataLossError(absl::StrCat("row ", Printable(key), " is damaged: its checksum does not hold; restore a backup"));
+    return absl::DataLossError(
+        absl::StrCat("row ", Printable(key), " is damaged: its checksum does not hold; restore a backup"));
   }
-  return Row{.value = std::string(frame.substr(kRowFrameBytes)), .revision = ReadBigEndian64(frame.substr(kRevisionAt))};
+  return Row{.value = std::string(frame.substr(kRowFrameBytes)),
+             .revision = ReadBigEndian64(frame.substr(kRevisionAt))};
 }
 
 }  // namespace keyferry

@@ -1,5 +1,6 @@
-// The frame around every value in RocksDB: version(1) | revision(8) | crc32c(4) | value, numbers big-endian. The checksum covers version,
-// family, key, revision and value, so that damage and a row at another row's place are both seen.
+// The frame around every value in RocksDB: version(1) | revision(8) | crc32c(4) | value, numbers big-endian. The
+// checksum covers version, family, key, revision and value, so that damage and a row at another row's place are both
+// seen.
 //
 // Thread safety: pure functions.
 #ifndef KEYFERRY_STORAGE_ROW_FRAME_H_

@@ -13,7 +13,8 @@ constexpr size_t kKeyPartBytes = kSaltBytes + kCommitmentBytes;
 
 }  // namespace
 
-RowSealer::RowSealer(const SecretBytes& key, const Clock& clock) : key_(key.Clone()), clock_(clock), opened_(kMaxOpenedSalts) {}
+RowSealer::RowSealer(const SecretBytes& key, const Clock& clock)
+    : key_(key.Clone()), clock_(clock), opened_(kMaxOpenedSalts) {}
 
 std::string RowSealer::Seal(std::string_view value, std::string_view associated_data) {
   const SharedKey key = KeyToSeal();
@@ -50,7 +51,8 @@ absl::StatusOr<RowSealer::SharedKey> RowSealer::KeyToOpen(std::string_view salt_
     absl::MutexLock lock(&mutex_);
     if (const SharedKey* known = opened_.Find(salt_and_commitment)) return *known;
   }
-  auto opened = CommittedKey::Open(key_, salt_and_commitment.substr(0, kSaltBytes), salt_and_commitment.substr(kSaltBytes));
+  auto opened =
+      CommittedKey::Open(key_, salt_and_commitment.substr(0, kSaltBytes), salt_and_commitment.substr(kSaltBytes));
   if (!opened.ok()) return DoesNotOpen();
   auto key = std::make_shared<const CommittedKey>(*std::move(opened));
   absl::MutexLock lock(&mutex_);

@@ -1,5 +1,5 @@
-// Seals and opens row values under one barrier key. The frame is suite 1's (crypto/aead.h); a key expansion is shared by many frames, because
-// it costs more than sealing a row.
+// Seals and opens row values under one barrier key. The frame is suite 1's (crypto/aead.h); a key expansion is shared
+// by many frames, because it costs more than sealing a row.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_ROW_SEALER_H_

@@ -69,7 +69,8 @@ TEST_F(RowSealerTest, NothingDamagedOpensAlsoWhenItsSaltIsKnown) {
     EXPECT_THAT(sealer_.Open(frame.substr(0, i), "row"), StatusIs(absl::StatusCode::kDataLoss)) << i;
   }
   EXPECT_THAT(sealer_.Open(frame, "another row"), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(RowSealer(SecretBytes::Random(kKeyBytes), clock_).Open(frame, "row"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(RowSealer(SecretBytes::Random(kKeyBytes), clock_).Open(frame, "row"),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

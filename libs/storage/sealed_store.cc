@@ -24,7 +24,8 @@ class SealedStore final : public Store {
 
   void CommitAsync(Commit commit, CommitDone done) override {
     for (Mutation& mutation : commit.mutations) {
-      if (absl::Status sealed = Seal(mutation); !sealed.ok()) return Refuse(beneath_, std::move(sealed), std::move(done));
+      if (absl::Status sealed = Seal(mutation); !sealed.ok())
+        return Refuse(beneath_, std::move(sealed), std::move(done));
     }
     beneath_.CommitAsync(std::move(commit), std::move(done));
   }
@@ -53,7 +54,8 @@ class SealedStore final : public Store {
     const std::optional<std::string> owner = keys::BarrierOwner(mutation.key);
     if (!owner) return absl::OkStatus();
     if (mutation.revision_offset != std::string::npos) {
-      return absl::InvalidArgumentError(absl::StrCat("row ", Printable(mutation.key), " carries its revision and so no value"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("row ", Printable(mutation.key), " carries its revision and so no value"));
     }
     const auto key = keys_.OwnerOf(*owner);
     if (absl::IsNotFound(key.status())) return absl::FailedPreconditionError(key.status().message());
@@ -66,11 +68,13 @@ class SealedStore final : public Store {
     const std::optional<std::string> owner = keys::BarrierOwner(row);
     if (value.empty() || !owner) return absl::OkStatus();
     const auto key = keys_.OwnerOf(*owner);
-    if (absl::IsNotFound(key.status())) return absl::DataLossError(absl::StrCat("row ", Printable(row), ": ", key.status().message()));
+    if (absl::IsNotFound(key.status()))
+      return absl::DataLossError(absl::StrCat("row ", Printable(row), ": ", key.status().message()));
     RETURN_IF_ERROR(key.status());
     auto opened = (*key)->sealer.Open(value, RowContext(row));
     if (!opened.ok()) {
-      return absl::DataLossError(absl::StrCat("row ", Printable(row), " does not open: it is damaged, or belongs to another place; "
+      return absl::DataLossError(absl::StrCat("row ", Printable(row),
+                                              " does not open: it is damaged, or belongs to another place; "
                                               "restore a backup"));
     }
     value = *std::move(opened);
@@ -83,6 +87,8 @@ class SealedStore final : public Store {
 
 }  // namespace
 
-std::unique_ptr<Store> NewSealedStore(Store& beneath, BarrierKeys& keys) { return std::make_unique<SealedStore>(beneath, keys); }
+std::unique_ptr<Store> NewSealedStore(Store& beneath, BarrierKeys& keys) {
+  return std::make_unique<SealedStore>(beneath, keys);
+}
 
 }  // namespace keyferry

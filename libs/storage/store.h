@@ -1,12 +1,12 @@
-// Store: ordered rows of bytes behind seven calls. Everything above it is engine-neutral; nothing above it knows of write-ahead
-// logs, sequence numbers, snapshots or watches.
+// Store: ordered rows of bytes behind seven calls. Everything above it is engine-neutral; nothing above it knows of
+// write-ahead logs, sequence numbers, snapshots or watches.
 //
 // Invariants, held by every implementation and checked by testing/store_conformance.h:
 //   S1  A commit is atomic, durable when it is answered OK, and linearizable with every other commit and Get.
-//   S2  Each successful commit has a revision of its own, larger than all before it, also across restarts, and stamps it on
-//       every row it writes. Revisions are lineage(16) | sequence(48); nothing reuses one.
+//   S2  Each successful commit has a revision of its own, larger than all before it, also across restarts, and stamps
+//       it on every row it writes. Revisions are lineage(16) | sequence(48); nothing reuses one.
 //   S3  A commit of another term than the newest answers Aborted and writes nothing.
-//   S4  Get and Scan see every commit that was answered, and no commit that is not durable. Two reads never go back in time.
+//   S4  Get and Scan see every commit that was answered, and none that is not durable. Reads never go back in time.
 //
 // Thread safety: all methods may be called from any thread.
 #ifndef KEYFERRY_STORAGE_STORE_H_
@@ -36,7 +36,7 @@ struct Mutation {
   RowKey key;
   // Absent: erase; erasing an absent row is no error.
   std::optional<std::string> value;
-  // Where in key.bytes the commit's revision is to be written (8 bytes, big-endian, over placeholder bytes); npos: nowhere.
+  // Where in key.bytes the commit's revision goes (8 bytes, big-endian, over placeholder bytes); npos: nowhere.
   size_t revision_offset = std::string::npos;
 };
 
@@ -71,23 +71,24 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Makes the caller the writer, durably. Unavailable when another process holds the store. Lineages begin with 1; with kNext the head
-  // becomes its own sequence in the next lineage.
+  // Makes the caller the writer, durably. Unavailable when another process holds the store. Lineages begin with 1; with
+  // kNext the head becomes its own sequence in the next lineage.
   virtual absl::StatusOr<Term> AcquireWriter(Lineage lineage) = 0;
 
-  // Aborted: CONCURRENT_MODIFICATION (a precondition does not hold) or STALE_TERM. ResourceExhausted: STORE_BUSY (the queue is full) or
-  // DISK_FULL. DataLoss: a precondition's row is damaged. Nothing was written then.
-  // InvalidArgument: a mutation's revision_offset is outside its key, or a key occurs twice.
+  // Aborted: CONCURRENT_MODIFICATION (a precondition does not hold) or STALE_TERM. ResourceExhausted: STORE_BUSY (the
+  // queue is full) or DISK_FULL. DataLoss: a precondition's row is damaged. Nothing was written then. InvalidArgument:
+  // a mutation's revision_offset is outside its key, or a key occurs twice.
   virtual void CommitAsync(Commit commit, CommitDone done) = 0;
 
   // nullopt when absent. DataLoss when the row does not pass its check.
   virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
 
   // Rows of [begin, end) of one family in order, at most limit (1 or more). DataLoss as in Get.
-  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const = 0;
+  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
+                                                     size_t limit) const = 0;
 
-  // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for nothing,
-  // but never misses the last change. Must not block.
+  // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for
+  // nothing, but never misses the last change. Must not block.
   [[nodiscard]] virtual std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end,
                                                            std::function<void()> ring) = 0;
 

@@ -82,7 +82,8 @@ StoreUnderTest UnderTest(std::string name, bool reopen_between_operations = fals
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreConformanceTest,
-                         ::testing::Values(UnderTest<OpenedMemoryStore>("Memory"), UnderTest<OpenedRocksDbStore>("RocksDb"),
+                         ::testing::Values(UnderTest<OpenedMemoryStore>("Memory"),
+                                           UnderTest<OpenedRocksDbStore>("RocksDb"),
                                            UnderTest<OpenedRocksDbStore>("RocksDbReopened", true),
                                            UnderTest<OpenedFaultyStore>("FaultyWithoutFaults"),
                                            UnderTest<OpenedBarrier<OpenedMemoryStore>>("BarrierOnMemory"),

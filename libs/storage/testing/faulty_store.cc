@@ -54,7 +54,8 @@ void FaultyStore::ReleaseDelayed() {
 
 std::optional<FaultyStore::Fault> FaultyStore::Take(std::initializer_list<Kind> kinds) const {
   absl::MutexLock lock(&mutex_);
-  if (faults_.empty() || std::find(kinds.begin(), kinds.end(), faults_.front().kind) == kinds.end()) return std::nullopt;
+  if (faults_.empty() || std::find(kinds.begin(), kinds.end(), faults_.front().kind) == kinds.end())
+    return std::nullopt;
   if (faults_.front().skip-- > 0) return std::nullopt;
   Fault fault = std::move(faults_.front());
   faults_.pop_front();
@@ -66,8 +67,8 @@ void FaultyStore::CommitAsync(Commit commit, CommitDone done) {
   if (!fault) return beneath_.CommitAsync(std::move(commit), std::move(done));
   if (fault->kind == Kind::kFailCommitBefore) return Refuse(beneath_, fault->status, std::move(done));
   if (fault->kind == Kind::kFailCommitAfter) {
-    return beneath_.CommitAsync(std::move(commit),
-                                [done = std::move(done), status = fault->status](const absl::StatusOr<Revision>&) { done(status); });
+    return beneath_.CommitAsync(std::move(commit), [done = std::move(done), status = fault->status](
+                                                       const absl::StatusOr<Revision>&) { done(status); });
   }
   auto delayed = std::make_shared<Delayed>();
   delayed->done = std::move(done);
@@ -75,7 +76,8 @@ void FaultyStore::CommitAsync(Commit commit, CommitDone done) {
     absl::MutexLock lock(&mutex_);
     delayed_.push_back(delayed);
   }
-  beneath_.CommitAsync(std::move(commit), [delayed](absl::StatusOr<Revision> result) { delayed->Arrive(std::move(result)); });
+  beneath_.CommitAsync(std::move(commit),
+                       [delayed](absl::StatusOr<Revision> result) { delayed->Arrive(std::move(result)); });
 }
 
 absl::StatusOr<std::optional<Row>> FaultyStore::Get(const RowKey& key) const {
@@ -83,7 +85,8 @@ absl::StatusOr<std::optional<Row>> FaultyStore::Get(const RowKey& key) const {
   return beneath_.Get(key);
 }
 
-absl::StatusOr<std::vector<KeyedRow>> FaultyStore::Scan(const RowKey& begin, const std::string& end, size_t limit) const {
+absl::StatusOr<std::vector<KeyedRow>> FaultyStore::Scan(const RowKey& begin, const std::string& end,
+                                                        size_t limit) const {
   if (const auto fault = Take({Kind::kFailScan})) return fault->status;
   return beneath_.Scan(begin, end, limit);
 }

@@ -1,5 +1,5 @@
-// A store that fails as told: an ordered list of one-shot faults around any other store. The first fault of the list waits for its
-// operation; operations of other kinds pass.
+// A store that fails as told: an ordered list of one-shot faults around any other store. The first fault of the list
+// waits for its operation; operations of other kinds pass.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_TESTING_FAULTY_STORE_H_

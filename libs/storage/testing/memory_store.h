@@ -1,4 +1,5 @@
-// Store in memory: the executable specification that every other store is compared with, and the fake for tests above it.
+// Store in memory: the executable specification that every other store is compared with, and the fake for tests above
+// it.
 #ifndef KEYFERRY_STORAGE_TESTING_MEMORY_STORE_H_
 #define KEYFERRY_STORAGE_TESTING_MEMORY_STORE_H_
 

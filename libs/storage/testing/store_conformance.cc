@@ -75,9 +75,9 @@ TEST_P(StoreConformanceTest, AnAbsentRowReadsAsNothing) {
 }
 
 TEST_P(StoreConformanceTest, ACommitStampsItsRevisionOnEveryRowItWrites) {
-  const auto revision = CommitAndWait(At(), {.term = term_,
-                                             .mutations = {{.key = Key("a"), .value = "1"},
-                                                           {.key = Key("b", Family::kMeta), .value = "2"}}});
+  const auto revision = CommitAndWait(
+      At(),
+      {.term = term_, .mutations = {{.key = Key("a"), .value = "1"}, {.key = Key("b", Family::kMeta), .value = "2"}}});
   ASSERT_THAT(revision, IsOk());
   EXPECT_THAT(Read(Key("a")), Optional(IsRow("1", *revision)));
   EXPECT_THAT(Read(Key("b", Family::kMeta)), Optional(IsRow("2", *revision)));
@@ -161,7 +161,8 @@ TEST_P(StoreConformanceTest, TheNextLineageIsAboveEveryRevisionBefore) {
 TEST_P(StoreConformanceTest, AStampedKeyHoldsTheRevisionOfItsCommit) {
   const std::string placeholder = absl::StrCat("q/", std::string(8, '\0'), "/name");
   const auto revision = CommitAndWait(
-      At(), {.term = term_, .mutations = {{.key = Key(placeholder, Family::kPending), .value = "", .revision_offset = 2}}});
+      At(),
+      {.term = term_, .mutations = {{.key = Key(placeholder, Family::kPending), .value = "", .revision_offset = 2}}});
   ASSERT_THAT(revision, IsOk());
   std::string stamped = placeholder;
   WriteBigEndian64(stamped.data() + 2, *revision);
@@ -173,7 +174,8 @@ TEST_P(StoreConformanceTest, AStampedKeyHoldsTheRevisionOfItsCommit) {
 TEST_P(StoreConformanceTest, ARevisionMustFitIntoItsKey) {
   const auto stamp = [&](size_t offset) {
     return CommitAndWait(
-        At(), {.term = term_, .mutations = {{.key = Key("0123456789", Family::kPending), .value = "", .revision_offset = offset}}});
+        At(), {.term = term_,
+               .mutations = {{.key = Key("0123456789", Family::kPending), .value = "", .revision_offset = offset}}});
   };
   EXPECT_THAT(stamp(2), IsOk());
   EXPECT_THAT(stamp(3), StatusIs(absl::StatusCode::kInvalidArgument));
@@ -182,11 +184,13 @@ TEST_P(StoreConformanceTest, ARevisionMustFitIntoItsKey) {
 }
 
 TEST_P(StoreConformanceTest, ACommitThatWritesAKeyTwiceIsRefused) {
-  const auto twice = CommitAndWait(At(), {.term = term_, .mutations = {{.key = Key("a"), .value = "1"}, {.key = Key("a")}}});
+  const auto twice =
+      CommitAndWait(At(), {.term = term_, .mutations = {{.key = Key("a"), .value = "1"}, {.key = Key("a")}}});
   EXPECT_THAT(twice, StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_FALSE(Read(Key("a")).has_value());
   const auto once_each = CommitAndWait(
-      At(), {.term = term_, .mutations = {{.key = Key("a"), .value = "1"}, {.key = Key("a", Family::kMeta), .value = "2"}}});
+      At(),
+      {.term = term_, .mutations = {{.key = Key("a"), .value = "1"}, {.key = Key("a", Family::kMeta), .value = "2"}}});
   EXPECT_THAT(once_each, IsOk());
 }
 
@@ -194,7 +198,8 @@ TEST_P(StoreConformanceTest, ACommitWithoutMutationsChecksItsPreconditions) {
   const auto row = Put(Key("a"), "1");
   ASSERT_THAT(row, IsOk());
   EXPECT_THAT(CommitAndWait(At(), {.term = term_, .preconditions = {{Key("a"), *row}}}), IsOk());
-  EXPECT_THAT(CommitAndWait(At(), {.term = term_, .preconditions = {{Key("a"), *row + 1}}}), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(CommitAndWait(At(), {.term = term_, .preconditions = {{Key("a"), *row + 1}}}),
+              StatusIs(absl::StatusCode::kAborted));
 }
 
 TEST_P(StoreConformanceTest, AScanIsOrderedBoundedAndStaysInItsFamily) {
@@ -263,11 +268,12 @@ TEST_P(StoreConformanceTest, CommitsOfOneThreadAreOrderedAndSeeEachOther) {
   std::vector<absl::StatusOr<Revision>> creates(kCommits), writes(kCommits);
   absl::BlockingCounter left(2 * kCommits);
   for (int i = 0; i < kCommits; ++i) {
-    store.CommitAsync({.term = term_, .preconditions = {{Key("one"), 0}}, .mutations = {{.key = Key("one"), .value = "1"}}},
-                      [&, i](absl::StatusOr<Revision> result) {
-                        creates[i] = std::move(result);
-                        left.DecrementCount();
-                      });
+    store.CommitAsync(
+        {.term = term_, .preconditions = {{Key("one"), 0}}, .mutations = {{.key = Key("one"), .value = "1"}}},
+        [&, i](absl::StatusOr<Revision> result) {
+          creates[i] = std::move(result);
+          left.DecrementCount();
+        });
     store.CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("row", i)), .value = "1"}}},
                       [&, i](absl::StatusOr<Revision> result) {
                         writes[i] = std::move(result);
@@ -290,9 +296,10 @@ TEST_P(StoreConformanceTest, ACounterThatThreadsRaceForCountsEveryOne) {
       const auto row = store.Get(Key("counter"));
       ASSERT_THAT(row, IsOk());
       const int count = *row ? std::stoi((*row)->value) : 0;
-      const auto result = CommitAndWait(store, {.term = term_,
-                                                .preconditions = {{Key("counter"), *row ? (*row)->revision : 0}},
-                                                .mutations = {{.key = Key("counter"), .value = absl::StrCat(count + 1)}}});
+      const auto result =
+          CommitAndWait(store, {.term = term_,
+                                .preconditions = {{Key("counter"), *row ? (*row)->revision : 0}},
+                                .mutations = {{.key = Key("counter"), .value = absl::StrCat(count + 1)}}});
       if (result.ok()) return;
       ASSERT_THAT(result, StatusIs(absl::StatusCode::kAborted));
     }
@@ -334,13 +341,17 @@ TEST_P(StoreConformanceTest, ARingHearsOfErasedAndOfStampedRows) {
   ASSERT_THAT(Put(Key("a"), "1"), IsOk());
   Store& store = At();
   absl::Notification erased, stamped;
-  const auto on_erase = store.Ring(Key("a"), "b", [&] { if (!erased.HasBeenNotified()) erased.Notify(); });
-  const auto on_stamp = store.Ring(Key("q", Family::kPending), "", [&] { if (!stamped.HasBeenNotified()) stamped.Notify(); });
+  const auto on_erase = store.Ring(Key("a"), "b", [&] {
+    if (!erased.HasBeenNotified()) erased.Notify();
+  });
+  const auto on_stamp = store.Ring(Key("q", Family::kPending), "", [&] {
+    if (!stamped.HasBeenNotified()) stamped.Notify();
+  });
   ASSERT_THAT(CommitAndWait(store, {.term = term_,
-                                      .mutations = {{.key = Key("a")},
-                                                    {.key = Key("q" + std::string(8, '\0'), Family::kPending),
-                                                     .value = "",
-                                                     .revision_offset = 1}}}),
+                                    .mutations = {{.key = Key("a")},
+                                                  {.key = Key("q" + std::string(8, '\0'), Family::kPending),
+                                                   .value = "",
+                                                   .revision_offset = 1}}}),
               IsOk());
   EXPECT_TRUE(erased.WaitForNotificationWithTimeout(absl::Seconds(30)));
   EXPECT_TRUE(stamped.WaitForNotificationWithTimeout(absl::Seconds(30)));
@@ -352,8 +363,11 @@ TEST_P(StoreConformanceTest, AnEndedSubscriptionIsNotRung) {
   std::atomic<int> answered = 0;
   for (int round = 0; round < 50; ++round) {
     ended = false;
-    auto subscription = store.Ring(Key(""), "", [&] { if (ended) rung_after_end = true; });
-    store.CommitAsync({.term = term_, .mutations = {{.key = Key("a"), .value = "1"}}}, [&](const auto&) { ++answered; });
+    auto subscription = store.Ring(Key(""), "", [&] {
+      if (ended) rung_after_end = true;
+    });
+    store.CommitAsync({.term = term_, .mutations = {{.key = Key("a"), .value = "1"}}},
+                      [&](const auto&) { ++answered; });
     subscription.reset();
     ended = true;
     ASSERT_THAT(CommitAndWait(store, {.term = term_, .mutations = {{.key = Key("b"), .value = "1"}}}), IsOk());

@@ -45,7 +45,8 @@ class StoreConformanceTest : public ::testing::TestWithParam<StoreUnderTest> {
   void Reopen() { opened_->Reopen(); }
 
   // One mutation, with or without a precondition, under the fixture's term.
-  absl::StatusOr<Revision> Put(const RowKey& key, const std::string& value, std::optional<Revision> if_revision = std::nullopt);
+  absl::StatusOr<Revision> Put(const RowKey& key, const std::string& value,
+                               std::optional<Revision> if_revision = std::nullopt);
   absl::StatusOr<Revision> Erase(const RowKey& key);
   std::optional<Row> Read(const RowKey& key);
 
