@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/status_macros.h"
 #include "libs/storage/big_endian.h"
 #include "libs/storage/crc32c.h"
 #include "libs/storage/durable_files.h"
@@ -55,12 +56,20 @@ bool WriteSlot(int file, const Slot& slot) {
 }  // namespace
 
 absl::Status CommitWatermark::Create(const std::string& path, Revision revision) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) return FileError("create", path);
+  if (access(path.c_str(), F_OK) == 0) {
+    errno = EEXIST;
+    return FileError("create", path);
+  }
+  // Complete before it has its name: a crash in between must not leave a damaged one.
+  const std::string unfinished = path + ".unfinished";
+  const int file = open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return FileError("create", unfinished);
   const bool written = WriteSlot(file, {0, revision}) && WriteSlot(file, {1, revision}) && fsync(file) == 0;
-  const absl::Status status = written ? absl::OkStatus() : FileError("write", path);
+  const absl::Status status = written ? absl::OkStatus() : FileError("write", unfinished);
   close(file);
-  return status.ok() ? SyncParentDirectory(path) : status;
+  RETURN_IF_ERROR(status);
+  if (rename(unfinished.c_str(), path.c_str()) != 0) return FileError("rename", unfinished);
+  return SyncParentDirectory(path);
 }
 
 absl::StatusOr<std::unique_ptr<CommitWatermark>> CommitWatermark::Open(const std::string& path,

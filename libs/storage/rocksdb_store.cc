@@ -20,7 +20,7 @@
 namespace keyferry {
 namespace {
 
-constexpr char kDatabaseName[] = "/db", kWatermarkName[] = "/watermark", kLockName[] = "/LOCK";
+constexpr char kDatabaseName[] = "/db", kWatermarkName[] = "/watermark", kLockName[] = "/LOCK", kRestoredName[] = "/RESTORED";
 
 class DirectoryLock {
  public:
@@ -40,11 +40,19 @@ class DirectoryLock {
   const int file_;
 };
 
+// Makes an empty file, durably.
+absl::Status Mark(const std::string& path) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return FileError("create", path);
+  close(file);
+  return SyncPath(path);
+}
+
 class RocksDbStore final : public Store {
  public:
   RocksDbStore(RocksDbStoreOptions options, std::unique_ptr<DirectoryLock> lock,
                std::unique_ptr<CommitWatermark> watermark, std::unique_ptr<RocksDatabase> database)
-      : lock_(std::move(lock)),
+      : path_(options.path), lock_(std::move(lock)),
         watermark_(std::move(watermark)),
         database_(std::move(database)),
         cache_(options.row_cache_bytes),
@@ -53,7 +61,16 @@ class RocksDbStore final : public Store {
                    {.max_unanswered_commits = options.max_unanswered_commits,
                     .on_head = [this](Revision head) { watermark_->Advance(head); }}) {}
 
-  absl::StatusOr<Term> AcquireWriter(Lineage lineage) override { return committer_.AcquireWriter(lineage); }
+  // A copy's first writer begins a new lineage: regions may have seen what the original committed after the copy was made.
+  absl::StatusOr<Term> AcquireWriter(Lineage lineage) override {
+    const std::string mark = path_ + kRestoredName;
+    std::error_code ignored;
+    const bool restored = std::filesystem::exists(mark, ignored);
+    ASSIGN_OR_RETURN(const Term term, committer_.AcquireWriter(restored ? Lineage::kNext : lineage));
+    if (restored && unlink(mark.c_str()) != 0) return FileError("remove", mark);
+    if (restored) RETURN_IF_ERROR(SyncPath(path_));
+    return term;
+  }
 
   void CommitAsync(Commit commit, CommitDone done) override { committer_.Submit(std::move(commit), std::move(done)); }
 
@@ -90,12 +107,14 @@ class RocksDbStore final : public Store {
     const Revision head = Head();
     RETURN_IF_ERROR(database_->Checkpoint(unfinished + kDatabaseName));
     RETURN_IF_ERROR(CommitWatermark::Create(unfinished + kWatermarkName, head));
+    RETURN_IF_ERROR(Mark(unfinished + kRestoredName));
     if (rename(unfinished.c_str(), directory.c_str()) != 0) return FileError("rename", unfinished);
     return SyncParentDirectory(directory);
   }
 
  private:
   // Destroyed from the last to the first: the committer's end advances the watermark, whose end writes it.
+  const std::string path_;
   const std::unique_ptr<DirectoryLock> lock_;
   absl::Mutex backup_mutex_;
   const std::unique_ptr<CommitWatermark> watermark_;

@@ -174,7 +174,7 @@ TEST_F(RocksDbStoreTest, AStartThatEndedBeforeTheDatabaseWasMadeIsNoLoss) {
   EXPECT_THAT(Open(), IsOk());
 }
 
-TEST_F(RocksDbStoreTest, ABackupOpensAsAStoreOfItsOwn) {
+TEST_F(RocksDbStoreTest, ABackupOpensAsAStoreOfItsOwnWhoseFirstWriterBeginsALineage) {
   const auto revision = Put("a", "1");
   const std::string backup = directory_.File("backup");
   ASSERT_THAT(store_->Backup(backup), IsOk());
@@ -184,9 +184,10 @@ TEST_F(RocksDbStoreTest, ABackupOpensAsAStoreOfItsOwn) {
   ASSERT_THAT(restored, IsOk());
   EXPECT_EQ((*restored)->Head(), *revision);
   EXPECT_EQ((*(*restored)->Get(Key("a")))->value, "1");
-  const auto term = (*restored)->AcquireWriter(Lineage::kNext);
+  const auto term = (*restored)->AcquireWriter(Lineage::kKeep);
   ASSERT_THAT(term, IsOk());
-  const auto later = CommitAndWait(**restored, {.term = *term, .mutations = {{.key = Key("b"), .value = "3"}}});
+  EXPECT_EQ((*restored)->AcquireWriter(Lineage::kKeep)->lineage, term->lineage);
+  const auto later = CommitAndWait(**restored, {.term = *(*restored)->AcquireWriter(Lineage::kKeep), .mutations = {{.key = Key("b"), .value = "3"}}});
   EXPECT_GT(*later, store_->Head());
 }
 

@@ -1,4 +1,5 @@
-// Bell: a store's rings, turned into calls on a strand. Rings that come while one is waiting for its turn become one call.
+// Bell: a store's rings, turned into calls on a strand. Rings that come while one is waiting for its turn become one
+// call.
 //
 // Thread safety: all methods from any thread. The bell may be destroyed on any thread but inside a ring.
 #ifndef KEYFERRY_SERVICES_API_BELL_H_

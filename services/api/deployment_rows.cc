@@ -68,7 +68,8 @@ ObjectId ObjectIdOf(const Deployment& deployment) {
 }
 
 absl::Status DeploymentNotFound(const std::string& agent) {
-  return NotFound("DEPLOYMENT_NOT_FOUND", absl::StrCat("agent \"", agent, "\" does not exist in this organization"), agent);
+  return NotFound("DEPLOYMENT_NOT_FOUND", absl::StrCat("agent \"", agent, "\" does not exist in this organization"),
+                  agent);
 }
 
 absl::StatusOr<std::optional<Deployment>> FindDeployment(Transaction& transaction, const std::string& organization,
@@ -101,7 +102,8 @@ void Bind(const BoundSets& sets, Deployment& deployment) {
 
 absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, const std::string& organization_uid,
                               Deployment& deployment) {
-  SealedObject object{.generation = deployment.generation, .organization_uid = organization_uid, .image = deployment.image};
+  SealedObject object{
+      .generation = deployment.generation, .organization_uid = organization_uid, .image = deployment.image};
   if (sets.secret_set) RETURN_IF_ERROR(TakeEntries(transaction, sets.secret_set->set, object));
   if (sets.image_pull_secret) RETURN_IF_ERROR(TakePullEntry(transaction, sets.image_pull_secret->set, object));
   deployment.sealed_object = SerializeSealedObject(object);
@@ -109,14 +111,16 @@ absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, c
   return absl::OkStatus();
 }
 
-absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before, const Deployment& deployment, absl::Time now) {
+absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before,
+                             const Deployment& deployment, absl::Time now) {
   if (before) EraseUses(transaction, *before, SetsOf(*before));
   for (const std::string& set : SetsOf(deployment)) {
     transaction.Put(keys::SetUse(deployment.organization, set, deployment.agent), "");
     TouchUses(transaction, deployment, set);
   }
   transaction.Put(keys::Deployment(deployment.organization, deployment.agent), Encode(deployment));
-  return DesireApply(transaction, deployment.region, ObjectIdOf(deployment), deployment.uid, deployment.generation, deployment.digest, now);
+  return DesireApply(transaction, deployment.region, ObjectIdOf(deployment), deployment.uid, deployment.generation,
+                     deployment.digest, now);
 }
 
 absl::Status EraseDeployment(Transaction& transaction, const Deployment& deployment, absl::Time now) {
@@ -128,7 +132,8 @@ absl::Status EraseDeployment(Transaction& transaction, const Deployment& deploym
 std::string EncodeAnswer(const DeploymentView& view) {
   Deployment slim = view.deployment;
   slim.sealed_object.clear();
-  return JoinParts({absl::StrCat(view.status.observed_generation), absl::StrCat(view.status.ready_generation), Encode(slim)});
+  return JoinParts(
+      {absl::StrCat(view.status.observed_generation), absl::StrCat(view.status.ready_generation), Encode(slim)});
 }
 
 absl::StatusOr<DeploymentView> DecodeAnswer(const Deployment& wanted, const std::string& bytes) {

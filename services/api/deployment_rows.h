@@ -1,4 +1,5 @@
-// The rows of a deployment: itself, the uses of the sets it binds, its placement, and the answer a request id remembers.
+// The rows of a deployment: itself, the uses of the sets it binds, its placement, and the answer a request id
+// remembers.
 //
 // Thread safety: free functions over a confined Transaction.
 #ifndef KEYFERRY_SERVICES_API_DEPLOYMENT_ROWS_H_
@@ -29,7 +30,8 @@ absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, c
                               Deployment& deployment);
 
 // `before`: the deployment that it replaces.
-absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before, const Deployment& deployment, absl::Time now);
+absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before,
+                             const Deployment& deployment, absl::Time now);
 absl::Status EraseDeployment(Transaction& transaction, const Deployment& deployment, absl::Time now);
 
 std::string EncodeAnswer(const DeploymentView& view);

@@ -20,7 +20,9 @@ Deployments::Done Answering(v1::Deployment* response, Guard::Done done) {
 
 template <typename Request>
 WriteConditions ConditionsOf(const Request& request) {
-  return {.etag = request.deployment().etag(), .request_id = request.request_id(), .validate_only = request.validate_only()};
+  return {.etag = request.deployment().etag(),
+          .request_id = request.request_id(),
+          .validate_only = request.validate_only()};
 }
 
 Deployment WantedBy(const Caller& caller, const v1::Deployment& wire) {
@@ -36,8 +38,9 @@ class DeploymentsService final : public v1::Deployments::CallbackService {
   ServerUnaryReactor* CreateDeployment(CallbackServerContext* context, const v1::CreateDeploymentRequest* request,
                                        v1::Deployment* response) override {
     const auto body = [=, this](const Caller& caller, Guard::Done done) {
-      deployments_.Deploy(WantedBy(caller, request->deployment()), request->allow_existing() ? IfExists::kUpdate : IfExists::kRefuse,
-                          ConditionsOf(*request), Answering(response, std::move(done)));
+      deployments_.Deploy(WantedBy(caller, request->deployment()),
+                          request->allow_existing() ? IfExists::kUpdate : IfExists::kRefuse, ConditionsOf(*request),
+                          Answering(response, std::move(done)));
     };
     return guard_.Run(context, "Deployments/CreateDeployment", request->deployment().organization(), body);
   }
@@ -53,31 +56,37 @@ class DeploymentsService final : public v1::Deployments::CallbackService {
 
   ServerUnaryReactor* GetDeployment(CallbackServerContext* context, const v1::GetDeploymentRequest* request,
                                     v1::Deployment* response) override {
-    return guard_.Run(context, "Deployments/GetDeployment", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      Answering(response, std::move(done))(deployments_.Get(caller.organization, request->agent()));
-    });
+    return guard_.Run(context, "Deployments/GetDeployment", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        Answering(response, std::move(done))(deployments_.Get(caller.organization, request->agent()));
+                      });
   }
 
   ServerUnaryReactor* ListDeployments(CallbackServerContext* context, const v1::ListDeploymentsRequest* request,
                                       v1::ListDeploymentsResponse* response) override {
-    return guard_.Run(context, "Deployments/ListDeployments", request->organization(), [=, this](const Caller& caller, const Guard::Done& done) {
-      const absl::StatusOr<DeploymentPage> page = deployments_.List({.organization = caller.organization,
-                                                                     .region = request->region(),
-                                                                     .page_size = request->page_size(),
-                                                                     .page_token = request->page_token()});
-      if (!page.ok()) return done(page.status());
-      for (const DeploymentView& view : page->deployments) ToProto(view, *response->add_deployments());
-      response->set_next_page_token(page->next_page_token);
-      done(absl::OkStatus());
-    });
+    return guard_.Run(context, "Deployments/ListDeployments", request->organization(),
+                      [=, this](const Caller& caller, const Guard::Done& done) {
+                        const absl::StatusOr<DeploymentPage> page =
+                            deployments_.List({.organization = caller.organization,
+                                               .region = request->region(),
+                                               .page_size = request->page_size(),
+                                               .page_token = request->page_token()});
+                        if (!page.ok()) return done(page.status());
+                        for (const DeploymentView& view : page->deployments)
+                          ToProto(view, *response->add_deployments());
+                        response->set_next_page_token(page->next_page_token);
+                        done(absl::OkStatus());
+                      });
   }
 
   ServerUnaryReactor* DeleteDeployment(CallbackServerContext* context, const v1::DeleteDeploymentRequest* request,
                                        v1::DeleteDeploymentResponse*) override {
-    return guard_.Run(context, "Deployments/DeleteDeployment", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      deployments_.Delete(caller.organization, request->agent(), {.etag = request->etag(), .request_id = request->request_id()},
-                          std::move(done));
-    });
+    return guard_.Run(context, "Deployments/DeleteDeployment", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        deployments_.Delete(caller.organization, request->agent(),
+                                            {.etag = request->etag(), .request_id = request->request_id()},
+                                            std::move(done));
+                      });
   }
 
  private:

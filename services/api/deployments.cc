@@ -27,7 +27,8 @@ struct DeployRequest {
 
 void CheckLength(std::string_view reason, std::string_view field, size_t length, size_t limit, Violations& violations) {
   if (length <= limit) return;
-  violations.Add(reason, FieldViolation{std::string(field), absl::StrCat("must be at most ", limit, " bytes; found ", length)});
+  violations.Add(reason,
+                 FieldViolation{std::string(field), absl::StrCat("must be at most ", limit, " bytes; found ", length)});
 }
 
 absl::Status CheckFields(const DeployRequest& request) {
@@ -38,17 +39,20 @@ absl::Status CheckFields(const DeployRequest& request) {
     violations.Add("INVALID_SECRET_SET_NAME", CheckSecretSetName("deployment.secret_set", wanted.secret_set));
   }
   if (!wanted.image_pull_secret.empty()) {
-    violations.Add("INVALID_SECRET_SET_NAME", CheckSecretSetName("deployment.image_pull_secret", wanted.image_pull_secret));
+    violations.Add("INVALID_SECRET_SET_NAME",
+                   CheckSecretSetName("deployment.image_pull_secret", wanted.image_pull_secret));
   }
   CheckLength("INVALID_IMAGE", "deployment.image", wanted.image.size(), kMaxImageLength, violations);
-  CheckLength("INVALID_CLIENT_DATA", "deployment.client_data", wanted.client_data.size(), kMaxClientDataBytes, violations);
+  CheckLength("INVALID_CLIENT_DATA", "deployment.client_data", wanted.client_data.size(), kMaxClientDataBytes,
+              violations);
   if (wanted.required_keys.size() > kMaxKeysPerSet) {
-    violations.Add("INVALID_REQUIRED_KEYS",
-                   FieldViolation{"deployment.required_keys",
-                                  absl::StrCat("must be at most ", kMaxKeysPerSet, " keys; found ", wanted.required_keys.size())});
+    violations.Add("INVALID_REQUIRED_KEYS", FieldViolation{"deployment.required_keys",
+                                                           absl::StrCat("must be at most ", kMaxKeysPerSet,
+                                                                        " keys; found ", wanted.required_keys.size())});
   }
   for (size_t i = 0; i < wanted.required_keys.size() && i < kMaxKeysPerSet; ++i) {
-    violations.Add("INVALID_SECRET_KEY", CheckSecretKey(absl::StrCat("deployment.required_keys[", i, "]"), wanted.required_keys[i]));
+    violations.Add("INVALID_SECRET_KEY",
+                   CheckSecretKey(absl::StrCat("deployment.required_keys[", i, "]"), wanted.required_keys[i]));
   }
   CheckConditions(request.conditions, violations);
   return violations.ToStatus();
@@ -56,40 +60,47 @@ absl::Status CheckFields(const DeployRequest& request) {
 
 IdempotentRequest RequestOf(const DeployRequest& request) {
   const Deployment& wanted = request.wanted;
-  return IdempotentRequest(wanted.organization, request.conditions.validate_only ? "" : request.conditions.request_id,
-                           {.rpc = request.if_exists == IfExists::kRequire ? "UpdateDeployment" : "CreateDeployment",
-                            .parts = {wanted.agent, wanted.region, wanted.image, wanted.secret_set, wanted.image_pull_secret,
-                                      absl::StrJoin(wanted.required_keys, ","), wanted.client_data,
-                                      request.if_exists == IfExists::kUpdate ? "allow existing" : ""}});
+  return IdempotentRequest(
+      wanted.organization, request.conditions.validate_only ? "" : request.conditions.request_id,
+      {.rpc = request.if_exists == IfExists::kRequire ? "UpdateDeployment" : "CreateDeployment",
+       .parts = {wanted.agent, wanted.region, wanted.image, wanted.secret_set, wanted.image_pull_secret,
+                 absl::StrJoin(wanted.required_keys, ","), wanted.client_data,
+                 request.if_exists == IfExists::kUpdate ? "allow existing" : ""}});
 }
 
 absl::Status CheckExistence(const DeployRequest& request, const std::optional<Deployment>& existing) {
   const std::string& agent = request.wanted.agent;
   if (!existing && request.if_exists == IfExists::kRequire) return DeploymentNotFound(agent);
-  if (!existing || request.if_exists != IfExists::kRefuse) return CheckEtag(request.conditions.etag, existing ? existing->Etag() : "");
-  return MakeError(absl::StatusCode::kAlreadyExists,
-                   absl::StrCat("agent \"", agent, "\" exists already in region ", existing->region, "; update it instead"),
-                   {.reason = "DEPLOYMENT_EXISTS", .metadata = {{"agent", agent}, {"region", existing->region}}});
+  if (!existing || request.if_exists != IfExists::kRefuse)
+    return CheckEtag(request.conditions.etag, existing ? existing->Etag() : "");
+  return MakeError(
+      absl::StatusCode::kAlreadyExists,
+      absl::StrCat("agent \"", agent, "\" exists already in region ", existing->region, "; update it instead"),
+      {.reason = "DEPLOYMENT_EXISTS", .metadata = {{"agent", agent}, {"region", existing->region}}});
 }
 
-absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction, const UseCaseDeps& deps, const std::string& organization,
-                                                       const std::string& name) {
+absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction, const UseCaseDeps& deps,
+                                                       const std::string& organization, const std::string& name) {
   if (name.empty()) return std::nullopt;
   ASSIGN_OR_RETURN(std::optional<SecretSet> set, FindSet(transaction, organization, name));
   if (!set) return SecretSetNotFound(name);
   SecretSetView view;
-  ASSIGN_OR_RETURN(view.status, ReadPlacement(transaction, set->region, ObjectIdOf(*set), set->uid, deps.writer.term().lineage));
+  ASSIGN_OR_RETURN(view.status,
+                   ReadPlacement(transaction, set->region, ObjectIdOf(*set), set->uid, deps.writer.term().lineage));
   if (deps.region_connected) view.region_connected = deps.region_connected(set->region);
   view.set = *std::move(set);
   return view;
 }
 
 absl::StatusOr<BoundSets> ReadBoundSets(Transaction& transaction, const UseCaseDeps& deps, const Deployment& wanted) {
-  absl::StatusOr<std::optional<SecretSetView>> secret_set = ReadBound(transaction, deps, wanted.organization, wanted.secret_set);
-  absl::StatusOr<std::optional<SecretSetView>> pull_secret = ReadBound(transaction, deps, wanted.organization, wanted.image_pull_secret);
+  absl::StatusOr<std::optional<SecretSetView>> secret_set =
+      ReadBound(transaction, deps, wanted.organization, wanted.secret_set);
+  absl::StatusOr<std::optional<SecretSetView>> pull_secret =
+      ReadBound(transaction, deps, wanted.organization, wanted.image_pull_secret);
   if (absl::IsNotFound(secret_set.status()) && absl::IsNotFound(pull_secret.status())) {
     return NotFound("SECRET_SET_NOT_FOUND",
-                    absl::StrCat("secret sets \"", wanted.secret_set, "\" and \"", wanted.image_pull_secret, "\" do not exist in this organization"),
+                    absl::StrCat("secret sets \"", wanted.secret_set, "\" and \"", wanted.image_pull_secret,
+                                 "\" do not exist in this organization"),
                     wanted.secret_set);
   }
   RETURN_IF_ERROR(secret_set.status());
@@ -98,16 +109,18 @@ absl::StatusOr<BoundSets> ReadBoundSets(Transaction& transaction, const UseCaseD
 }
 
 absl::Status AgentStays(const Deployment& existing, const std::string& region) {
-  const std::string description = absl::StrCat("agent \"", existing.agent, "\" runs in region ", existing.region, " and cannot move to ", region,
-                                               "; delete it first, or deploy another agent there");
+  const std::string description =
+      absl::StrCat("agent \"", existing.agent, "\" runs in region ", existing.region, " and cannot move to ", region,
+                   "; delete it first, or deploy another agent there");
   return MakeError(absl::StatusCode::kInvalidArgument, description,
                    {.reason = "REGION_MISMATCH",
                     .metadata = {{"agent", existing.agent}, {"region", existing.region}, {"requestedRegion", region}},
                     .violations = {{"deployment.region", description}}});
 }
 
-absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment& wanted, const std::optional<Deployment>& existing,
-                                      const BoundSets& sets, const OrganizationRow& organization) {
+absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment& wanted,
+                                      const std::optional<Deployment>& existing, const BoundSets& sets,
+                                      const OrganizationRow& organization) {
   std::string region = wanted.region;
   if (region.empty() && existing) region = existing->region;
   if (region.empty() && sets.secret_set) region = sets.secret_set->set.region;
@@ -119,7 +132,8 @@ absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment
   return region;
 }
 
-Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& existing, std::string region, absl::Time now) {
+Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& existing, std::string region,
+                  absl::Time now) {
   Deployment next = wanted;
   next.region = std::move(region);
   next.uid = existing ? existing->uid : NewUid();
@@ -129,7 +143,8 @@ Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& exi
   return next;
 }
 
-absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps, const DeployRequest& request) {
+absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps,
+                                          const DeployRequest& request) {
   const Deployment& wanted = request.wanted;
   const absl::Time now = deps.clock.Now();
   ASSIGN_OR_RETURN(const OrganizationRow organization, ReadOrganization(transaction, wanted.organization));
@@ -138,7 +153,8 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   ASSIGN_OR_RETURN(const std::optional<std::string> answer, identity.FindAnswer(transaction, *organization_keys, now));
   if (answer) return DecodeAnswer(wanted, *answer);
 
-  ASSIGN_OR_RETURN(const std::optional<Deployment> existing, FindDeployment(transaction, wanted.organization, wanted.agent));
+  ASSIGN_OR_RETURN(const std::optional<Deployment> existing,
+                   FindDeployment(transaction, wanted.organization, wanted.agent));
   RETURN_IF_ERROR(CheckExistence(request, existing));
   ASSIGN_OR_RETURN(const BoundSets sets, ReadBoundSets(transaction, deps, wanted));
   RETURN_IF_ERROR(CheckBoundTypes(sets));
@@ -160,8 +176,9 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   return view;
 }
 
-absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps, const std::string& organization,
-                                          const std::string& agent, const WriteConditions& conditions) {
+absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps,
+                                          const std::string& organization, const std::string& agent,
+                                          const WriteConditions& conditions) {
   const absl::Time now = deps.clock.Now();
   RETURN_IF_ERROR(ReadOrganization(transaction, organization).status());
   ASSIGN_OR_RETURN(const auto organization_keys, deps.barrier.KeysOf(organization));
@@ -185,11 +202,13 @@ absl::Status CheckAgent(const std::string& agent) {
 }  // namespace
 
 void Deployments::Deploy(Deployment wanted, IfExists if_exists, WriteConditions conditions, Done done) const {
-  auto request = std::make_shared<const DeployRequest>(DeployRequest{std::move(wanted), if_exists, std::move(conditions)});
+  auto request =
+      std::make_shared<const DeployRequest>(DeployRequest{std::move(wanted), if_exists, std::move(conditions)});
   if (absl::Status invalid = CheckFields(*request); !invalid.ok()) return done(invalid);
   RunUseCase<DeploymentView>(
       deps_, request->conditions.validate_only,
-      [deps = deps_, request](Transaction& transaction) { return PlanDeploy(transaction, deps, *request); }, std::move(done));
+      [deps = deps_, request](Transaction& transaction) { return PlanDeploy(transaction, deps, *request); },
+      std::move(done));
 }
 
 void Deployments::Delete(std::string organization, std::string agent, WriteConditions conditions,
@@ -223,7 +242,8 @@ absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listin
   RETURN_IF_ERROR(ReadOrganization(reads, listing.organization).status());
   ASSIGN_OR_RETURN(const size_t page_size, PageSizeOf(listing.page_size));
   ASSIGN_OR_RETURN(auto organization_keys, deps_.barrier.KeysOf(listing.organization));
-  const PageTokens tokens(std::move(organization_keys), JoinParts({"deployments", listing.organization, listing.region}));
+  const PageTokens tokens(std::move(organization_keys),
+                          JoinParts({"deployments", listing.organization, listing.region}));
   ASSIGN_OR_RETURN(const std::string after, tokens.Parse(listing.page_token));
 
   DeploymentPage page;

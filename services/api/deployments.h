@@ -1,15 +1,18 @@
-// Deployments: agents bound to a secret set and an image pull secret. Deploy is the gate: one commit that pins everything its judgement rests
-// on, and stores the deployment with the sealed values of the very generations it judged.
+// Deployments: agents bound to a secret set and an image pull secret. Deploy is the gate: one commit that pins
+// everything its judgement rests on, and stores the deployment with the sealed values of the very generations it
+// judged.
 //
 // Invariants:
 //   D1  A deployment holds entries of a generation that its region had proved when the deployment was committed.
 //   D2  SetUse rows name exactly the sets that deployments bind; whoever writes one also writes the set's SetUses row.
 //   D3  An agent's region never changes.
 //
-// Errors: InvalidArgument INVALID_*, REGION_MISMATCH, UNKNOWN_REGION; NotFound ORGANIZATION_NOT_FOUND, SECRET_SET_NOT_FOUND,
-// DEPLOYMENT_NOT_FOUND; AlreadyExists DEPLOYMENT_EXISTS, REQUEST_ID_REUSED; Aborted as CheckGate, ETAG_MISMATCH, CONCURRENT_MODIFICATION.
+// Errors: InvalidArgument INVALID_*, REGION_MISMATCH, UNKNOWN_REGION; NotFound ORGANIZATION_NOT_FOUND,
+// SECRET_SET_NOT_FOUND, DEPLOYMENT_NOT_FOUND; AlreadyExists DEPLOYMENT_EXISTS, REQUEST_ID_REUSED; Aborted as CheckGate,
+// ETAG_MISMATCH, CONCURRENT_MODIFICATION.
 //
-// Thread safety: all methods from any thread. Writes do not block; `done` is called once, on a thread of the executor or of the store.
+// Thread safety: all methods from any thread. Writes do not block; `done` is called once, on a thread of the executor
+// or of the store.
 #ifndef KEYFERRY_SERVICES_API_DEPLOYMENTS_H_
 #define KEYFERRY_SERVICES_API_DEPLOYMENTS_H_
 
@@ -52,10 +55,12 @@ class Deployments {
   // The deps' referents outlive this and every call of it.
   explicit Deployments(const UseCaseDeps& deps) : deps_(deps) {}
 
-  // `wanted`: organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys, client_data; the rest follows.
+  // `wanted`: organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys,
+  // client_data; the rest follows.
   void Deploy(Deployment wanted, IfExists if_exists, WriteConditions conditions, Done done) const;
   // The values leave the region's store in the background.
-  void Delete(std::string organization, std::string agent, WriteConditions conditions, std::function<void(absl::Status)> done) const;
+  void Delete(std::string organization, std::string agent, WriteConditions conditions,
+              std::function<void(absl::Status)> done) const;
   absl::StatusOr<DeploymentView> Get(const std::string& organization, const std::string& agent) const;
   // In order of agent. InvalidArgument INVALID_PAGE_SIZE, INVALID_PAGE_TOKEN.
   absl::StatusOr<DeploymentPage> List(const DeploymentListing& listing) const;

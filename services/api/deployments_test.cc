@@ -31,7 +31,8 @@ class DeploymentsTest : public testing::Test {
 
 TEST_F(DeploymentsTest, DeployBindsTheGenerationThatTheRegionProved) {
   scene_.SetReady("app", {{"A", "1"}, {"B", "two"}});
-  const auto view = scene_.Deploy({.agent = "bot", .image = "img:1", .secret_set = "app", .required_keys = {"A"}, .client_data = "mine"});
+  const auto view = scene_.Deploy(
+      {.agent = "bot", .image = "img:1", .secret_set = "app", .required_keys = {"A"}, .client_data = "mine"});
   ASSERT_THAT(view, IsOk());
   EXPECT_EQ(view->deployment.region, "us-west");
   EXPECT_EQ(view->deployment.generation, 1);
@@ -95,7 +96,8 @@ TEST_F(DeploymentsTest, APendingSetOfARegionThatIsAwaySaysSo) {
   scene_.deps->region_connected = [](const std::string&) { return false; };
   const Deployments deployments(*scene_.deps);
   const auto refused = Await<absl::StatusOr<DeploymentView>>([&](Deployments::Done done) {
-    deployments.Deploy({.organization = "acme", .agent = "bot", .secret_set = "app"}, IfExists::kRefuse, {}, std::move(done));
+    deployments.Deploy({.organization = "acme", .agent = "bot", .secret_set = "app"}, IfExists::kRefuse, {},
+                       std::move(done));
   });
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("no provisioner is connected"));
 }
@@ -113,7 +115,8 @@ TEST_F(DeploymentsTest, AFailedSetIsRefusedWithoutRetry) {
 TEST_F(DeploymentsTest, APullSecretGatesToo) {
   scene_.SetReady("app", {{"A", "1"}});
   ASSERT_THAT(scene_.SetPull(scene_.Write("hub"), "ghcr.io", "user:token"), IsOk());
-  const absl::Status refused = scene_.Deploy({.agent = "bot", .secret_set = "app", .image_pull_secret = "hub"}).status();
+  const absl::Status refused =
+      scene_.Deploy({.agent = "bot", .secret_set = "app", .image_pull_secret = "hub"}).status();
   EXPECT_THAT(refused, FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
   EXPECT_EQ(MetadataOf(refused, "secretSet"), "hub");
 }
@@ -121,15 +124,18 @@ TEST_F(DeploymentsTest, APullSecretGatesToo) {
 TEST_F(DeploymentsTest, AWipedRegionClosesTheGate) {
   scene_.SetReady("app", {{"A", "1"}});
   scene_.WipeRegion("us-west");
-  EXPECT_THAT(scene_.Deploy({.agent = "bot", .secret_set = "app"}), FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
+  EXPECT_THAT(scene_.Deploy({.agent = "bot", .secret_set = "app"}),
+              FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
 }
 
 TEST_F(DeploymentsTest, MissingKeysAreNamedAllAtOnce) {
   scene_.SetReady("app", {{"A", "1"}});
-  const absl::Status refused = scene_.Deploy({.agent = "bot", .secret_set = "app", .required_keys = {"Z", "A", "Y"}}).status();
+  const absl::Status refused =
+      scene_.Deploy({.agent = "bot", .secret_set = "app", .required_keys = {"Z", "A", "Y"}}).status();
   EXPECT_THAT(refused, FailsWith(StatusCode::kAborted, "MISSING_REQUIRED_KEYS"));
   EXPECT_THAT(DetailsOf(refused)->blockers, ElementsAre("Z", "Y"));
-  EXPECT_THAT(scene_.Deploy({.agent = "bot", .required_keys = {"A"}}), FailsWith(StatusCode::kAborted, "MISSING_REQUIRED_KEYS"));
+  EXPECT_THAT(scene_.Deploy({.agent = "bot", .required_keys = {"A"}}),
+              FailsWith(StatusCode::kAborted, "MISSING_REQUIRED_KEYS"));
 }
 
 TEST_F(DeploymentsTest, AllProblemsOfADeploymentAreInOneAnswer) {
@@ -153,7 +159,8 @@ TEST_F(DeploymentsTest, AnEnvironmentHoldsOneMebibyteAndNotOneByteMore) {
   const int fits = static_cast<int>(kMaxEnvironmentBytes) - 3 - 2;
   EXPECT_EQ(EnvironmentBytes(ViewOfBytes(fits).set.entries), kMaxEnvironmentBytes);
   EXPECT_THAT(CheckGate({.secret_set = ViewOfBytes(fits)}, {}), IsOk());
-  EXPECT_THAT(CheckGate({.secret_set = ViewOfBytes(fits + 1)}, {}), FailsWith(StatusCode::kAborted, "ENVIRONMENT_TOO_LARGE"));
+  EXPECT_THAT(CheckGate({.secret_set = ViewOfBytes(fits + 1)}, {}),
+              FailsWith(StatusCode::kAborted, "ENVIRONMENT_TOO_LARGE"));
 }
 
 TEST_F(DeploymentsTest, APlacementOfAnotherGenerationNeverVouches) {
@@ -165,7 +172,8 @@ TEST_F(DeploymentsTest, APlacementOfAnotherGenerationNeverVouches) {
 TEST_F(DeploymentsTest, AnUnknownSetIsNotFound) {
   const absl::Status refused = scene_.Deploy({.agent = "bot", .secret_set = "nothing"}).status();
   EXPECT_THAT(refused, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
-  const absl::Status both = scene_.Deploy({.agent = "bot", .secret_set = "nothing", .image_pull_secret = "neither"}).status();
+  const absl::Status both =
+      scene_.Deploy({.agent = "bot", .secret_set = "nothing", .image_pull_secret = "neither"}).status();
   EXPECT_THAT(both, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
   EXPECT_THAT(std::string(both.message()), AllOf(HasSubstr("nothing"), HasSubstr("neither")));
 }
@@ -173,7 +181,8 @@ TEST_F(DeploymentsTest, AnUnknownSetIsNotFound) {
 TEST_F(DeploymentsTest, SetsOfTheWrongTypeAreRefused) {
   scene_.SetReady("app", {{"A", "1"}});
   PullReady("hub");
-  const absl::Status refused = scene_.Deploy({.agent = "bot", .secret_set = "hub", .image_pull_secret = "app"}).status();
+  const absl::Status refused =
+      scene_.Deploy({.agent = "bot", .secret_set = "hub", .image_pull_secret = "app"}).status();
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_TYPE"));
   EXPECT_THAT(FieldsOf(refused), ElementsAre("deployment.secret_set", "deployment.image_pull_secret"));
 }
@@ -183,10 +192,12 @@ TEST_F(DeploymentsTest, AnAgentAndItsSetsMustBeInOneRegion) {
   PullReady("hub", "us-east");
   const absl::Status refused = scene_.Deploy({.agent = "bot", .region = "us-east", .secret_set = "app"}).status();
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "REGION_MISMATCH"));
-  EXPECT_THAT(std::string(refused.message()), AllOf(HasSubstr("us-west"), HasSubstr("us-east"), HasSubstr("same region")));
+  EXPECT_THAT(std::string(refused.message()),
+              AllOf(HasSubstr("us-west"), HasSubstr("us-east"), HasSubstr("same region")));
   EXPECT_THAT(scene_.Deploy({.agent = "bot", .secret_set = "app", .image_pull_secret = "hub"}),
               FailsWith(StatusCode::kInvalidArgument, "REGION_MISMATCH"));
-  EXPECT_THAT(scene_.Deploy({.agent = "bot", .region = "eu-north"}), FailsWith(StatusCode::kInvalidArgument, "UNKNOWN_REGION"));
+  EXPECT_THAT(scene_.Deploy({.agent = "bot", .region = "eu-north"}),
+              FailsWith(StatusCode::kInvalidArgument, "UNKNOWN_REGION"));
 }
 
 TEST_F(DeploymentsTest, TheRegionFollowsFromTheSets) {
@@ -213,7 +224,8 @@ TEST_F(DeploymentsTest, CreateRefusesAnAgentThatExistsUnlessThatIsAllowed) {
   EXPECT_EQ(second->deployment.generation, 2);
   EXPECT_EQ(second->deployment.uid, first->deployment.uid);
   EXPECT_THAT(scene_.Deploy({.agent = "ant"}, IfExists::kUpdate), IsOk());
-  EXPECT_THAT(scene_.Deploy({.agent = "cat"}, IfExists::kRequire), FailsWith(StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
+  EXPECT_THAT(scene_.Deploy({.agent = "cat"}, IfExists::kRequire),
+              FailsWith(StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
 }
 
 TEST_F(DeploymentsTest, ADeploymentKeepsItsValuesUntilItIsDeployedAgain) {
@@ -231,7 +243,8 @@ TEST_F(DeploymentsTest, AnEtagMustBeTheDeploymentsOwn) {
   const auto first = scene_.Deploy({.agent = "bot"});
   const std::string etag = first->deployment.Etag();
   ASSERT_THAT(scene_.Deploy({.agent = "bot"}, IfExists::kRequire, {.etag = etag}), IsOk());
-  EXPECT_THAT(scene_.Deploy({.agent = "bot"}, IfExists::kRequire, {.etag = etag}), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(scene_.Deploy({.agent = "bot"}, IfExists::kRequire, {.etag = etag}),
+              FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
   EXPECT_THAT(scene_.DeleteDeployment("bot", {.etag = etag}), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
 }
 
@@ -241,7 +254,8 @@ TEST_F(DeploymentsTest, ValidateOnlyAsksTheGateAndBindsNothing) {
               FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
   ASSERT_TRUE(scene_.Ack("app"));
   const Revision before = scene_.memory->Head();
-  const auto view = scene_.Deploy({.agent = "bot", .secret_set = "app"}, IfExists::kRefuse, {.request_id = "r", .validate_only = true});
+  const auto view = scene_.Deploy({.agent = "bot", .secret_set = "app"}, IfExists::kRefuse,
+                                  {.request_id = "r", .validate_only = true});
   ASSERT_THAT(view, IsOk());
   EXPECT_EQ(view->deployment.secret_set_generation, 1);
   EXPECT_EQ(scene_.memory->Head(), before);
@@ -251,9 +265,11 @@ TEST_F(DeploymentsTest, ValidateOnlyAsksTheGateAndBindsNothing) {
 TEST_F(DeploymentsTest, FieldsHaveTheirLimits) {
   const auto deploy = [&](Deployment wanted) { return scene_.Deploy(wanted, IfExists::kUpdate).status(); };
   EXPECT_THAT(deploy({.agent = std::string(kMaxAgentNameLength, 'a')}), IsOk());
-  EXPECT_THAT(deploy({.agent = std::string(kMaxAgentNameLength + 1, 'a')}), FailsWith(StatusCode::kInvalidArgument, "INVALID_AGENT_NAME"));
+  EXPECT_THAT(deploy({.agent = std::string(kMaxAgentNameLength + 1, 'a')}),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_AGENT_NAME"));
   EXPECT_THAT(deploy({.agent = "bot", .image = std::string(kMaxImageLength, 'i')}), IsOk());
-  EXPECT_THAT(deploy({.agent = "bot", .image = std::string(kMaxImageLength + 1, 'i')}), FailsWith(StatusCode::kInvalidArgument, "INVALID_IMAGE"));
+  EXPECT_THAT(deploy({.agent = "bot", .image = std::string(kMaxImageLength + 1, 'i')}),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_IMAGE"));
   EXPECT_THAT(deploy({.agent = "bot", .client_data = std::string(kMaxClientDataBytes, 'c')}), IsOk());
   EXPECT_THAT(deploy({.agent = "bot", .client_data = std::string(kMaxClientDataBytes + 1, 'c')}),
               FailsWith(StatusCode::kInvalidArgument, "INVALID_CLIENT_DATA"));
@@ -273,7 +289,8 @@ TEST_F(DeploymentsTest, TheSameRequestAgainGetsTheFirstAnswer) {
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->deployment.Etag(), first->deployment.Etag());
   EXPECT_EQ(again->deployment.agent, "bot");
-  EXPECT_THAT(scene_.Deploy({.agent = "ant"}, IfExists::kRefuse, {.request_id = "r"}), FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
+  EXPECT_THAT(scene_.Deploy({.agent = "ant"}, IfExists::kRefuse, {.request_id = "r"}),
+              FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
   ASSERT_THAT(scene_.DeleteDeployment("bot", {.request_id = "d"}), IsOk());
   EXPECT_THAT(scene_.DeleteDeployment("bot", {.request_id = "d"}), IsOk());
   EXPECT_THAT(scene_.DeleteDeployment("bot"), FailsWith(StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
@@ -295,7 +312,8 @@ TEST_F(DeploymentsTest, ListGivesDeploymentsInOrderOfAgentPageByPage) {
   ASSERT_EQ(first->deployments.size(), 2);
   EXPECT_EQ(first->deployments[1].deployment.agent, "bee");
   EXPECT_THAT(first->deployments[1].deployment.sealed_object, IsEmpty());
-  const auto second = scene_.deployments->List({.organization = "acme", .page_size = 2, .page_token = first->next_page_token});
+  const auto second =
+      scene_.deployments->List({.organization = "acme", .page_size = 2, .page_token = first->next_page_token});
   ASSERT_EQ(second->deployments.size(), 2);
   EXPECT_THAT(second->next_page_token, IsEmpty());
   EXPECT_EQ(scene_.deployments->List({.organization = "acme", .region = "us-east"})->deployments.size(), 1);

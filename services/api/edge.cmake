@@ -10,7 +10,7 @@ keyferry_program(keyferry-api
 keyferry_library(keyferry_api_edge_testing SOURCES testing/edge_scene.cc PUBLIC keyferry_api_edge keyferry_rpc_testing)
 
 keyferry_test(api_edge_test
-  SOURCES access_policy_test.cc api_keys_test.cc guard_test.cc organizations_test.cc
+  SOURCES access_policy_test.cc api_keys_test.cc guard_test.cc organization_service_test.cc organizations_test.cc
   LINK keyferry_api_edge_testing)
 
 keyferry_test(api_program_test

@@ -26,6 +26,7 @@ namespace keyferry {
 
 namespace v1 {
 class AckBatch;
+class SyncDone;
 }  // namespace v1
 
 class EventFeed : public std::enable_shared_from_this<EventFeed> {
@@ -43,6 +44,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void Working(const ObjectId& object);
   void Drifted(std::vector<ObjectId> objects);
   void Listed(const v1::Inventory& inventory);
+  void Synced(const v1::SyncDone& done);
   // The transport has written one message.
   void Sent();
   // Once a second.

@@ -204,8 +204,18 @@ bool EventFeed::AdvanceResync() {
     return true;
   }
   const bool suspects_owe = std::any_of(suspects_.begin(), suspects_.end(), [](const auto& suspect) { return suspect.second; });
-  if (!window_.HasResync() && !suspects_owe) RecordResync();
+  if (resync_->done && !window_.HasResync() && !suspects_owe) RecordResync();
   return false;
+}
+
+void EventFeed::Synced(const v1::SyncDone& done) {
+  if (!resync_ || !resync_->ended || done.sync_id() != resync_->sync_id) return;
+  if (!done.swept()) {
+    Log(Severity::kError, "full_resync_not_swept",
+        {{"region", settings_.region}, {"mend", "if the region holds more than it should on purpose: Resync with allow_mass_delete"}});
+  }
+  resync_->done = true;
+  Pump();
 }
 
 void EventFeed::RecordResync() {

@@ -36,9 +36,10 @@ class FullResync {
   const Revision state_revision;
   const bool allow_mass_delete;
   const std::string sync_id;
-  // Every placement was handed out; SyncEnd was sent; the commit that records it is under way.
+  // Every placement was handed out; SyncEnd was sent; the region has worked it off; the commit that records it is under way.
   bool walked = false;
   bool ended = false;
+  bool done = false;
   bool recording = false;
 
  private:

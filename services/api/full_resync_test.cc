@@ -279,6 +279,43 @@ TEST_F(FullResyncTest, TheInventoryFindsWhatTheRegionLostAndWhatItHoldsTooMuch) 
   EXPECT_FALSE(scene_.Rows(kRegion, SetNamed("stray")).desired);
 }
 
+TEST_F(FullResyncTest, StraysAreDeletedUpToATenthAndNotOneMore) {
+  for (int i = 0; i < 9; ++i) scene_.Write(kRegion, absl::StrCat("set-", i));
+  Connect();
+  PassTime(absl::Seconds(2));
+  const auto add_stray = [&](const char* name) {
+    region_.objects()[SetNamed(name)] = {.uid = std::string(16, 'u'), .revision = 1, .payload = "x"};
+  };
+  const auto audit = [&] {
+    scene_.directory().BeginAudit(kRegion);
+    SettleAll();
+  };
+  add_stray("stray-1");
+  add_stray("stray-2");
+  audit();
+  EXPECT_TRUE(region_.Held(SetNamed("stray-1")));
+  EXPECT_TRUE(region_.Held(SetNamed("stray-2")));
+  region_.Lose(SetNamed("stray-2"));
+  audit();
+  EXPECT_FALSE(region_.Held(SetNamed("stray-1")));
+}
+
+TEST_F(FullResyncTest, ASyncEndThatIsLostWithItsStreamEndsNothing) {
+  Connect();
+  Disconnect();
+  region_.Wipe('j');
+  region_.objects()[SetNamed("stray")] = {.uid = std::string(16, 'u'), .revision = 1, .payload = "x"};
+  provisioner_ = std::make_unique<FakeProvisioner>(region_, scene_.directory(), "p1", 'c');
+  provisioner_->SayHello();
+  scene_.executor().RunUntilIdle();
+  ASSERT_NE(provisioner_->Last(&v1::ApiMessage::has_sync_end), nullptr);
+  Disconnect();
+  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'i'));
+  Connect('d');
+  EXPECT_FALSE(region_.Held(SetNamed("stray")));
+  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'j'));
+}
+
 TEST_F(FullResyncTest, AnInventoryThatAgreesTouchesNothing) {
   for (int i = 0; i < 60; ++i) scene_.Write(kRegion, absl::StrCat("set-", i));
   Connect();

@@ -1,6 +1,7 @@
 #include "services/api/inventory_audit.h"
 
 #include "keyferry/v1/provisioning.pb.h"
+#include "libs/common/limits.h"
 #include "libs/common/log.h"
 #include "services/api/placement_rows.h"
 #include "services/api/provisioning_messages.h"
@@ -28,6 +29,8 @@ void InventoryAudit::Received(const v1::Inventory& inventory) {
   if (step_ == Step::kAwaitHashes && inventory.bucket_hashes_size() == kInventoryBuckets) {
     std::copy(inventory.bucket_hashes().begin(), inventory.bucket_hashes().end(), theirs_.begin());
     ours_.fill(0);
+    strays_.clear();
+    placed_count_ = 0;
     return Walk(Step::kHash);
   }
   if (step_ != Step::kAwaitEntries) return;
@@ -69,6 +72,7 @@ void InventoryAudit::WalkPage(int run) {
 }
 
 void InventoryAudit::Hash(const ObjectId& object) {
+  ++placed_count_;
   if (const std::optional<uint64_t> revision = ReadySince(object, absl::InfiniteFuture())) {
     ours_[InventoryBucket(object)] += ObjectRevisionHash(object, *revision);
   }
@@ -92,11 +96,20 @@ void InventoryAudit::Hashed() {
 }
 
 void InventoryAudit::Compared() {
-  std::vector<ObjectId> strays;
-  for (const auto& [object, revision] : entries_) strays.push_back(object);
+  for (const auto& [object, revision] : entries_) strays_.push_back(object);
   if (!lost_.empty()) findings_.lost(std::move(lost_));
-  if (!strays.empty()) findings_.stray(std::move(strays));
   AskForBuckets();
+}
+
+// Absence from the store is no licence for a mass delete: the store may be the one that is wrong.
+void InventoryAudit::ReportStrays() {
+  const size_t held_count = placed_count_ + strays_.size();
+  if (static_cast<double>(strays_.size()) <= kMaxSweepFraction * static_cast<double>(held_count)) {
+    return findings_.stray(std::move(strays_));
+  }
+  Log(Severity::kError, "strays_not_deleted",
+      {{"region", settings_.region}, {"strays", strays_.size()}, {"placed", placed_count_},
+       {"mend", "if they are to go: Resync with allow_mass_delete"}});
 }
 
 void InventoryAudit::AskForBuckets() {
@@ -104,7 +117,7 @@ void InventoryAudit::AskForBuckets() {
   lost_.clear();
   asked_.clear();
   step_ = to_ask_.empty() ? Step::kIdle : Step::kAwaitEntries;
-  if (to_ask_.empty()) return;
+  if (to_ask_.empty()) return strays_.empty() ? void() : ReportStrays();
   v1::ApiMessage message;
   v1::InventoryRequest& request = *message.mutable_inventory_request();
   while (!to_ask_.empty() && asked_.size() < kMaxBucketsAsked) {

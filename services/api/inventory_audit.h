@@ -31,7 +31,7 @@ class InventoryAudit : public std::enable_shared_from_this<InventoryAudit> {
   struct Findings {
     // READY before the audit began, and not held at that revision now.
     std::function<void(std::vector<ObjectId>)> lost;
-    // Held, and placed nowhere.
+    // Held, and placed nowhere; at most kMaxSweepFraction of what the region holds.
     std::function<void(std::vector<ObjectId>)> stray;
   };
   InventoryAudit(const FeedSettings& settings, Findings findings);
@@ -50,6 +50,7 @@ class InventoryAudit : public std::enable_shared_from_this<InventoryAudit> {
   void Hashed();
   void Compared();
   void AskForBuckets();
+  void ReportStrays();
   // The revision that the object was proved at; nullopt unless READY.
   std::optional<uint64_t> ReadySince(const ObjectId& object, absl::Time latest) const;
 
@@ -66,6 +67,8 @@ class InventoryAudit : public std::enable_shared_from_this<InventoryAudit> {
   std::set<int> asked_;
   std::map<ObjectId, uint64_t> entries_;
   std::vector<ObjectId> lost_;
+  std::vector<ObjectId> strays_;
+  size_t placed_count_ = 0;
 };
 
 }  // namespace keyferry

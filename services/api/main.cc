@@ -65,6 +65,8 @@ int Serve(const ApiOptions& options) {
   if (!peers.ok()) return Fail(peers.status(), kExitConfiguration);
   if (const absl::Status table = CheckAccessTable(ServedServices()); !table.ok()) return Fail(table, kExitStore);
 
+  // Outlives the store, whose last commits are answered while it closes.
+  ClosableExecutor executor(options.worker_thread_count);
   const auto store = OpenRocksDbStore({.path = options.data_directory});
   if (!store.ok()) return Fail(store.status(), kExitStore);
   const auto term = WriterTerm::Acquire(**store);
@@ -72,7 +74,6 @@ int Serve(const ApiOptions& options) {
   const auto barrier = Barrier::Open(**store, *keyring, (*term)->Get());
   if (!barrier.ok()) return Fail(barrier.status(), BarrierExitCode(barrier.status()));
 
-  ClosableExecutor executor(options.worker_thread_count);
   const Writer writer{(*barrier)->store(), executor, [&term] { return (*term)->Get(); }};
   RegionDirectory directory({.writer = writer, .clock = clock, .on_rewind = [&term] { (*term)->BeginNextLineage(); }});
   const auto sender = SealedBoxSender::Create(clock);

@@ -20,8 +20,8 @@ constexpr size_t kScanRows = 32;
 
 absl::StatusOr<size_t> PageSizeOf(int requested) {
   if (requested < 0) {
-    return InvalidFields("INVALID_PAGE_SIZE",
-                         {{"page_size", absl::StrCat("must be 0 (for ", kDefaultPageSize, ") to ", kMaxPageSize, "; found ", requested)}});
+    return InvalidFields("INVALID_PAGE_SIZE", {{"page_size", absl::StrCat("must be 0 (for ", kDefaultPageSize, ") to ",
+                                                                          kMaxPageSize, "; found ", requested)}});
   }
   return static_cast<size_t>(requested == 0 ? kDefaultPageSize : std::min(requested, kMaxPageSize));
 }
@@ -30,7 +30,8 @@ PageTokens::PageTokens(std::shared_ptr<const OrganizationKeys> keys, std::string
     : keys_(std::move(keys)), listing_(std::move(listing)) {}
 
 std::string PageTokens::Tag(std::string_view last_name) const {
-  return HmacSha256(keys_->fingerprint, JoinParts({"keyferry page token", listing_, last_name})).substr(0, kTokenTagBytes);
+  return HmacSha256(keys_->fingerprint, JoinParts({"keyferry page token", listing_, last_name}))
+      .substr(0, kTokenTagBytes);
 }
 
 std::string PageTokens::Make(std::string_view last_name) const {
@@ -44,7 +45,8 @@ absl::StatusOr<std::string> PageTokens::Parse(const std::string& token) const {
     std::string last_name = bytes.substr(kTokenTagBytes);
     if (EqualInConstantTime(bytes.substr(0, kTokenTagBytes), Tag(last_name))) return last_name;
   }
-  return InvalidFields("INVALID_PAGE_TOKEN", {{"page_token", "is not a token of this listing; begin again without one"}});
+  return InvalidFields("INVALID_PAGE_TOKEN",
+                       {{"page_token", "is not a token of this listing; begin again without one"}});
 }
 
 absl::Status VisitRows(const Store& store, const RowKey& prefix, const std::string& after,

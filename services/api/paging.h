@@ -1,5 +1,5 @@
-// Pages of a listing in order of name. A token names the last object shown and carries a keyed tag over the listing's parameters, so that
-// a token of another listing, or of another organization, is refused.
+// Pages of a listing in order of name. A token names the last object shown and carries a keyed tag over the listing's
+// parameters, so that a token of another listing, or of another organization, is refused.
 //
 // Thread safety: immutable.
 #ifndef KEYFERRY_SERVICES_API_PAGING_H_
@@ -36,7 +36,8 @@ class PageTokens {
   const std::string listing_;
 };
 
-// Gives `take` the rows below `prefix` behind `after` (a name; empty: from the first), in order, until it answers false or the rows end.
+// Gives `take` the rows below `prefix` behind `after` (a name; empty: from the first), in order, until it answers false
+// or the rows end.
 absl::Status VisitRows(const Store& store, const RowKey& prefix, const std::string& after,
                        const std::function<absl::StatusOr<bool>(const KeyedRow&)>& take);
 

@@ -77,13 +77,14 @@ AckEffect Failed(Transaction& transaction, const AckContext& context, const Obje
   observation.error_message = Shortened(failure.message, kMaxErrorMessageBytes);
   observation.attempts = (again ? rows.observed->attempts : 0) + 1;
   const absl::Time failing_since = again ? rows.observed->observed_time : context.now;
-  observation.permanent =
-      failure.permanent || context.now - std::max(failing_since, context.connected_since) >= kProvisioningDeadline;
+  const absl::Duration left = kProvisioningDeadline - (context.now - std::max(failing_since, context.connected_since));
+  observation.permanent = failure.permanent || left <= absl::ZeroDuration();
   ErasePending(transaction, context.region, object, rows);
   EraseRetry(transaction, context.region, object, rows);
   if (!observation.permanent) {
     const absl::Duration delay = BackoffDelay(observation.attempts - 1, kMinRetryDelay, kMaxRetryDelay, context.random);
-    const int64_t due = absl::ToUnixMillis(context.now + std::max(delay, kMinRetryDelay));
+    // The last attempt comes at the deadline, so that its owner hears of a failure then and not a whole backoff later.
+    const int64_t due = absl::ToUnixMillis(context.now + std::max(std::min(delay, left), kMinRetryDelay));
     observation.next_attempt = absl::FromUnixMillis(due);
     observation.observed_time = failing_since;
     transaction.Put(keys::Retry(context.region, due, observation.revision, object), "");

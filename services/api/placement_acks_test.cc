@@ -189,7 +189,7 @@ TEST_F(PlacementsTest, ATransientFailureMovesFromPendingToRetry) {
   EXPECT_EQ(Now(), Readiness::kPending);
 }
 
-TEST_F(PlacementsTest, BackoffDoublesUpToFiveMinutesAndNeverEndsBelowASecond) {
+TEST_F(PlacementsTest, BackoffDoublesFromASecondOnAndTheLastAttemptIsAtTheDeadline) {
   scene_.Write(kRegion, "my-set");
   const auto delay_after = [&](int attempts) {
     while (scene_.Rows(kRegion, kObject).observed.value_or(Observation{}).attempts < attempts) Settle(Failed());
@@ -197,7 +197,9 @@ TEST_F(PlacementsTest, BackoffDoublesUpToFiveMinutesAndNeverEndsBelowASecond) {
   };
   EXPECT_EQ(delay_after(1), absl::Seconds(1));
   EXPECT_EQ(delay_after(4), absl::Seconds(8));
-  EXPECT_EQ(delay_after(20), absl::Minutes(5));
+  EXPECT_EQ(delay_after(20), kProvisioningDeadline);
+  scene_.clock().Advance(kProvisioningDeadline - absl::Seconds(5));
+  EXPECT_EQ(delay_after(21), absl::Seconds(5));
   EXPECT_EQ(scene_.IndexEntries(), 1u);
 }
 

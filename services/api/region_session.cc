@@ -111,6 +111,8 @@ void RegionSession::HandleAsOwner(const v1::ProvisionerMessage& message) {
       return;
     case v1::ProvisionerMessage::kInventory:
       return feed_->Listed(message.inventory());
+    case v1::ProvisionerMessage::kSyncDone:
+      return feed_->Synced(message.sync_done());
     case v1::ProvisionerMessage::kDrift:
       add_known(message.drift().objects());
       return feed_->Drifted(std::move(objects));

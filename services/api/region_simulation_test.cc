@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/model/names.h"
 #include "libs/storage/keys.h"
+#include "services/api/regions.h"
 #include "services/api/testing/fake_region.h"
 
 namespace keyferry {
@@ -189,7 +190,11 @@ class Simulation {
         streams.push_back(streams_[region].back().get());
       }
       Pass(scene_, absl::Minutes(6), streams);
-      for (const FakeRegion& region : regions_) scene_.directory().BeginAudit(region.code());
+      // A few strays among few objects are more than a tenth: they take an operator.
+      const std::unique_ptr<Regions> operations = Regions::Create(scene_.writer(), scene_.clock(), scene_.directory());
+      for (const FakeRegion& region : regions_) {
+        operations->Resync(region.code(), {.allow_mass_delete = true}, [](absl::StatusOr<int64_t>) {});
+      }
       Pass(scene_, absl::Minutes(1), streams);
     }
     for (FakeRegion& region : regions_) {

@@ -40,7 +40,8 @@ absl::StatusOr<RowKey> EraseExpired(Transaction& transaction, const RowKey& begi
 IdempotentRequest::IdempotentRequest(std::string organization, std::string request_id, Content content)
     : organization_(std::move(organization)), request_id_(std::move(request_id)), content_(std::move(content)) {}
 
-absl::StatusOr<std::optional<std::string>> IdempotentRequest::FindAnswer(Transaction& transaction, const OrganizationKeys& keys,
+absl::StatusOr<std::optional<std::string>> IdempotentRequest::FindAnswer(Transaction& transaction,
+                                                                         const OrganizationKeys& keys,
                                                                          absl::Time now) const {
   if (request_id_.empty()) return std::nullopt;
   ASSIGN_OR_RETURN(auto row, transaction.Get<RequestRow>(keys::Request(organization_, request_id_)));
@@ -56,8 +57,9 @@ absl::StatusOr<std::optional<std::string>> IdempotentRequest::FindAnswer(Transac
 void IdempotentRequest::Remember(Transaction& transaction, const OrganizationKeys& keys, bool blind, std::string answer,
                                  absl::Time now) const {
   if (request_id_.empty()) return;
-  transaction.Put(keys::Request(organization_, request_id_),
-                  Encode(RequestRow{.content_digest = Digest(keys, blind), .response = std::move(answer), .create_time = now}));
+  transaction.Put(
+      keys::Request(organization_, request_id_),
+      Encode(RequestRow{.content_digest = Digest(keys, blind), .response = std::move(answer), .create_time = now}));
 }
 
 std::string IdempotentRequest::Digest(const OrganizationKeys& keys, bool blind) const {
@@ -84,7 +86,8 @@ std::optional<std::vector<std::string>> SplitParts(std::string_view joined) {
   return parts;
 }
 
-void SweepRequests(const Writer& writer, RowKey begin, absl::Time now, std::function<void(absl::StatusOr<RowKey>)> done) {
+void SweepRequests(const Writer& writer, RowKey begin, absl::Time now,
+                   std::function<void(absl::StatusOr<RowKey>)> done) {
   auto next = std::make_shared<RowKey>();
   RunTransaction(
       writer,

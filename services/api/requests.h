@@ -1,5 +1,6 @@
-// Request ids: a write that comes twice under one id is done once. The row keeps a keyed digest of what was asked and the answer, for
-// kRequestIdLifetime. Its write is part of the write it belongs to, so that there is never one without the other.
+// Request ids: a write that comes twice under one id is done once. The row keeps a keyed digest of what was asked and
+// the answer, for kRequestIdLifetime. Its write is part of the write it belongs to, so that there is never one without
+// the other.
 //
 // Of a blind region's values the digest covers sizes alone: the API keeps nothing that a guess could be tried on.
 //
@@ -38,7 +39,8 @@ class IdempotentRequest {
   // AlreadyExists REQUEST_ID_REUSED: it had other content.
   absl::StatusOr<std::optional<std::string>> FindAnswer(Transaction& transaction, const OrganizationKeys& keys,
                                                         absl::Time now) const;
-  void Remember(Transaction& transaction, const OrganizationKeys& keys, bool blind, std::string answer, absl::Time now) const;
+  void Remember(Transaction& transaction, const OrganizationKeys& keys, bool blind, std::string answer,
+                absl::Time now) const;
 
  private:
   std::string Digest(const OrganizationKeys& keys, bool blind) const;
@@ -51,9 +53,10 @@ class IdempotentRequest {
 // The parts of a JoinParts string; nullopt for any other.
 std::optional<std::vector<std::string>> SplitParts(std::string_view joined);
 
-// Erases rows past their lifetime among the next 256 from `begin` on (at first RowKey{Family::kRequests}); done gets where to go on, which
-// is the first key again at the end.
-void SweepRequests(const Writer& writer, RowKey begin, absl::Time now, std::function<void(absl::StatusOr<RowKey>)> done);
+// Erases rows past their lifetime among the next 256 from `begin` on (at first RowKey{Family::kRequests}); done gets
+// where to go on, which is the first key again at the end.
+void SweepRequests(const Writer& writer, RowKey begin, absl::Time now,
+                   std::function<void(absl::StatusOr<RowKey>)> done);
 
 }  // namespace keyferry
 

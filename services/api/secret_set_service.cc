@@ -21,7 +21,8 @@ SetWrite WriteOf(const Caller& caller, const Request& request) {
   return {.organization = caller.organization,
           .name = request.secret_set(),
           .author = caller.principal,
-          .conditions = {.etag = request.etag(), .request_id = request.request_id(), .validate_only = request.validate_only()}};
+          .conditions = {
+              .etag = request.etag(), .request_id = request.request_id(), .validate_only = request.validate_only()}};
 }
 
 std::vector<SecretValue> ValuesOf(const v1::SetSecretsRequest& request) {
@@ -55,89 +56,104 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
 
   ServerUnaryReactor* SetSecrets(CallbackServerContext* context, const v1::SetSecretsRequest* request,
                                  v1::SetSecretsResponse* response) override {
-    return guard_.Run(context, "SecretSets/SetSecrets", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      sets_.Set(WriteOf(caller, *request), request->region(), request->replace_all() ? SetMode::kReplaceAll : SetMode::kMerge,
-                ValuesOf(*request), Answering(response, std::move(done)));
-    });
+    return guard_.Run(context, "SecretSets/SetSecrets", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        sets_.Set(WriteOf(caller, *request), request->region(),
+                                  request->replace_all() ? SetMode::kReplaceAll : SetMode::kMerge, ValuesOf(*request),
+                                  Answering(response, std::move(done)));
+                      });
   }
 
   ServerUnaryReactor* SetImagePullSecret(CallbackServerContext* context, const v1::SetImagePullSecretRequest* request,
                                          v1::SetSecretsResponse* response) override {
-    return guard_.Run(context, "SecretSets/SetImagePullSecret", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      sets_.SetImagePullSecret(WriteOf(caller, *request), request->region(), request->host(), SecretBytes::Copy(request->auth()),
-                               Answering(response, std::move(done)));
-    });
+    return guard_.Run(context, "SecretSets/SetImagePullSecret", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        sets_.SetImagePullSecret(WriteOf(caller, *request), request->region(), request->host(),
+                                                 SecretBytes::Copy(request->auth()),
+                                                 Answering(response, std::move(done)));
+                      });
   }
 
   ServerUnaryReactor* GetSecretSet(CallbackServerContext* context, const v1::GetSecretSetRequest* request,
                                    v1::SecretSet* response) override {
-    return guard_.Run(context, "SecretSets/GetSecretSet", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      Answering(response, std::move(done))(GetSet(deps_, caller.organization, request->secret_set()));
-    });
+    return guard_.Run(context, "SecretSets/GetSecretSet", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        Answering(response, std::move(done))(GetSet(deps_, caller.organization, request->secret_set()));
+                      });
   }
 
   ServerUnaryReactor* ListSecretSets(CallbackServerContext* context, const v1::ListSecretSetsRequest* request,
                                      v1::ListSecretSetsResponse* response) override {
-    return guard_.Run(context, "SecretSets/ListSecretSets", request->organization(), [=, this](const Caller& caller, const Guard::Done& done) {
-      const absl::StatusOr<SecretSetPage> page = ListSets(deps_, {.organization = caller.organization,
-                                                                  .region = request->region(),
-                                                                  .page_size = request->page_size(),
-                                                                  .page_token = request->page_token()});
-      if (!page.ok()) return done(page.status());
-      for (const SecretSetView& view : page->sets) ToProto(view, *response->add_secret_sets());
-      response->set_next_page_token(page->next_page_token);
-      done(absl::OkStatus());
-    });
+    return guard_.Run(context, "SecretSets/ListSecretSets", request->organization(),
+                      [=, this](const Caller& caller, const Guard::Done& done) {
+                        const absl::StatusOr<SecretSetPage> page =
+                            ListSets(deps_, {.organization = caller.organization,
+                                             .region = request->region(),
+                                             .page_size = request->page_size(),
+                                             .page_token = request->page_token()});
+                        if (!page.ok()) return done(page.status());
+                        for (const SecretSetView& view : page->sets) ToProto(view, *response->add_secret_sets());
+                        response->set_next_page_token(page->next_page_token);
+                        done(absl::OkStatus());
+                      });
   }
 
-  grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* WatchSecretSets(CallbackServerContext* context,
-                                                                         const v1::WatchSecretSetsRequest* request) override {
+  grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* WatchSecretSets(
+      CallbackServerContext* context, const v1::WatchSecretSetsRequest* request) override {
     return NewSetWatchReactor(guard_, deps_, context, *request);
   }
 
   ServerUnaryReactor* WaitUntilReady(CallbackServerContext* context, const v1::WaitUntilReadyRequest* request,
                                      v1::SecretSet* response) override {
-    return guard_.Run(context, "SecretSets/WaitUntilReady", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      keyferry::WaitUntilReady(deps_,
-                               {.organization = caller.organization,
-                                .name = request->secret_set(),
-                                .generation = request->generation(),
-                                .timeout = absl::Seconds(request->timeout().seconds()) + absl::Nanoseconds(request->timeout().nanos()),
-                                .cancelled = [context] { return context->IsCancelled(); }},
-                               Answering(response, std::move(done)));
-    });
+    return guard_.Run(context, "SecretSets/WaitUntilReady", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        keyferry::WaitUntilReady(deps_,
+                                                 {.organization = caller.organization,
+                                                  .name = request->secret_set(),
+                                                  .generation = request->generation(),
+                                                  .timeout = absl::Seconds(request->timeout().seconds()) +
+                                                             absl::Nanoseconds(request->timeout().nanos()),
+                                                  .cancelled = [context] { return context->IsCancelled(); }},
+                                                 Answering(response, std::move(done)));
+                      });
   }
 
   ServerUnaryReactor* UnsetSecret(CallbackServerContext* context, const v1::UnsetSecretRequest* request,
                                   v1::SetSecretsResponse* response) override {
-    return guard_.Run(context, "SecretSets/UnsetSecret", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      sets_.Unset(WriteOf(caller, *request), request->key(), Answering(response, std::move(done)));
-    });
+    return guard_.Run(context, "SecretSets/UnsetSecret", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        sets_.Unset(WriteOf(caller, *request), request->key(), Answering(response, std::move(done)));
+                      });
   }
 
   ServerUnaryReactor* DeleteSecretSet(CallbackServerContext* context, const v1::DeleteSecretSetRequest* request,
                                       v1::DeleteSecretSetResponse*) override {
-    return guard_.Run(context, "SecretSets/DeleteSecretSet", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      sets_.Delete(WriteOf(caller, *request), request->force(), std::move(done));
-    });
+    return guard_.Run(context, "SecretSets/DeleteSecretSet", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        sets_.Delete(WriteOf(caller, *request), request->force(), std::move(done));
+                      });
   }
 
   ServerUnaryReactor* ListGenerations(CallbackServerContext* context, const v1::ListGenerationsRequest* request,
                                       v1::ListGenerationsResponse* response) override {
-    return guard_.Run(context, "SecretSets/ListGenerations", request->organization(), [=, this](const Caller& caller, const Guard::Done& done) {
-      const absl::StatusOr<std::vector<Generation>> generations =
-          keyferry::ListGenerations(deps_, caller.organization, request->secret_set());
-      if (!generations.ok()) return done(generations.status());
-      for (const Generation& generation : *generations) ToProto(generation, *response->add_generations());
-      done(absl::OkStatus());
-    });
+    return guard_.Run(context, "SecretSets/ListGenerations", request->organization(),
+                      [=, this](const Caller& caller, const Guard::Done& done) {
+                        const absl::StatusOr<std::vector<Generation>> generations =
+                            keyferry::ListGenerations(deps_, caller.organization, request->secret_set());
+                        if (!generations.ok()) return done(generations.status());
+                        for (const Generation& generation : *generations)
+                          ToProto(generation, *response->add_generations());
+                        done(absl::OkStatus());
+                      });
   }
 
   ServerUnaryReactor* RollbackSecretSet(CallbackServerContext* context, const v1::RollbackSecretSetRequest* request,
                                         v1::SetSecretsResponse* response) override {
-    return guard_.Run(context, "SecretSets/RollbackSecretSet", request->organization(), [=, this](const Caller& caller, Guard::Done done) {
-      sets_.Rollback(WriteOf(caller, *request), request->generation(), Answering(response, std::move(done)));
-    });
+    return guard_.Run(context, "SecretSets/RollbackSecretSet", request->organization(),
+                      [=, this](const Caller& caller, Guard::Done done) {
+                        sets_.Rollback(WriteOf(caller, *request), request->generation(),
+                                       Answering(response, std::move(done)));
+                      });
   }
 
  private:

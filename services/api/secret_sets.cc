@@ -33,7 +33,8 @@ IdempotentRequest RequestOf(const Put& put) {
     content.values.push_back(&value.value);
   }
   const WriteConditions& conditions = put.write.conditions;
-  return IdempotentRequest(put.write.organization, conditions.validate_only ? "" : conditions.request_id, std::move(content));
+  return IdempotentRequest(put.write.organization, conditions.validate_only ? "" : conditions.request_id,
+                           std::move(content));
 }
 
 std::string_view NameOf(SecretSetType type) {
@@ -42,15 +43,17 @@ std::string_view NameOf(SecretSetType type) {
 
 absl::Status CheckType(const SecretSet& set, SecretSetType type) {
   if (set.type == type) return absl::OkStatus();
-  return InvalidFields("TYPE_IMMUTABLE",
-                       {{"secret_set", absl::StrCat("\"", set.name, "\" is ", std::string(NameOf(set.type)), " and cannot become ",
-                                                    std::string(NameOf(type)), "; choose another name")}});
+  return InvalidFields(
+      "TYPE_IMMUTABLE",
+      {{"secret_set", absl::StrCat("\"", set.name, "\" is ", std::string(NameOf(set.type)), " and cannot become ",
+                                   std::string(NameOf(type)), "; choose another name")}});
 }
 
 absl::Status CheckStays(const SecretSet& set, const std::string& region) {
   if (region.empty() || region == set.region) return absl::OkStatus();
-  const std::string description = absl::StrCat("secret set \"", set.name, "\" exists in region ", set.region, " and cannot move to ",
-                                               region, "; create a set under another name there");
+  const std::string description =
+      absl::StrCat("secret set \"", set.name, "\" exists in region ", set.region, " and cannot move to ", region,
+                   "; create a set under another name there");
   return MakeError(absl::StatusCode::kInvalidArgument, description,
                    {.reason = "REGION_MISMATCH",
                     .metadata = {{"secretSet", set.name}, {"region", set.region}, {"requestedRegion", region}},
@@ -71,21 +74,28 @@ bool Holds(const SecretSet& set, const Put& put, const OrganizationKeys& keys) {
 absl::StatusOr<SetDraft> DraftOf(Transaction& transaction, const Put& put, const std::optional<SecretSet>& set,
                                  const std::string& region) {
   if (!set) {
-    return SetDraft::New({.organization = put.write.organization, .name = put.write.name, .uid = NewUid(), .type = put.type, .region = region});
+    return SetDraft::New({.organization = put.write.organization,
+                          .name = put.write.name,
+                          .uid = NewUid(),
+                          .type = put.type,
+                          .region = region});
   }
   ASSIGN_OR_RETURN(const std::optional<Generation> newest, ReadGeneration(transaction, *set, set->generation));
   if (!newest) return absl::DataLossError("a set's newest generation is not there");
   return SetDraft::After(*set, *newest);
 }
 
-absl::StatusOr<SetWriteAnswer> Write(Transaction& transaction, const UseCaseDeps& deps, const Put& put, const SetScene& scene,
-                                     const std::string& region_code, const RegionRow& region) {
+absl::StatusOr<SetWriteAnswer> Write(Transaction& transaction, const UseCaseDeps& deps, const Put& put,
+                                     const SetScene& scene, const std::string& region_code, const RegionRow& region) {
   ASSIGN_OR_RETURN(SetDraft draft, DraftOf(transaction, put, scene.set, region_code));
   if (put.mode == SetMode::kReplaceAll) draft.Clear();
   draft.SetHost(put.host);
-  RETURN_IF_ERROR(draft.Put(put.values, {.organization_uid = scene.organization.uid, .region = region, .keys = *scene.keys, .sender = deps.sender}));
+  RETURN_IF_ERROR(draft.Put(
+      put.values,
+      {.organization_uid = scene.organization.uid, .region = region, .keys = *scene.keys, .sender = deps.sender}));
   RETURN_IF_ERROR(draft.CheckSize());
-  ASSIGN_OR_RETURN(SecretSet written, std::move(draft).Write(transaction, scene.organization.uid, put.write.author, scene.now));
+  ASSIGN_OR_RETURN(SecretSet written,
+                   std::move(draft).Write(transaction, scene.organization.uid, put.write.author, scene.now));
   return Changed(deps, scene.set, std::move(written));
 }
 
@@ -116,7 +126,8 @@ void RunPut(const UseCaseDeps& deps, Put put, SecretSets::Done done) {
   const bool validate_only = put.write.conditions.validate_only;
   auto shared = std::make_shared<const Put>(std::move(put));
   RunUseCase<SetWriteAnswer>(
-      deps, validate_only, [deps, shared](Transaction& transaction) { return PlanPut(transaction, deps, *shared); }, std::move(done));
+      deps, validate_only, [deps, shared](Transaction& transaction) { return PlanPut(transaction, deps, *shared); },
+      std::move(done));
 }
 
 void CheckWrite(const SetWrite& write, Violations& violations) {
@@ -126,21 +137,27 @@ void CheckWrite(const SetWrite& write, Violations& violations) {
 
 }  // namespace
 
-void SecretSets::Set(SetWrite write, std::string region, SetMode mode, std::vector<SecretValue> values, Done done) const {
+void SecretSets::Set(SetWrite write, std::string region, SetMode mode, std::vector<SecretValue> values,
+                     Done done) const {
   Violations violations;
   CheckWrite(write, violations);
   CheckSecretValues(values, violations);
   if (absl::Status invalid = violations.ToStatus(); !invalid.ok()) return done(invalid);
-  RunPut(deps_, {.write = std::move(write), .region = std::move(region), .mode = mode, .values = std::move(values)}, std::move(done));
+  RunPut(deps_, {.write = std::move(write), .region = std::move(region), .mode = mode, .values = std::move(values)},
+         std::move(done));
 }
 
-void SecretSets::SetImagePullSecret(SetWrite write, std::string region, std::string host, SecretBytes auth, Done done) const {
+void SecretSets::SetImagePullSecret(SetWrite write, std::string region, std::string host, SecretBytes auth,
+                                    Done done) const {
   Violations violations;
   CheckWrite(write, violations);
   CheckHost(host, violations);
   SecretBytes normal = NormalizePullAuth(auth, violations);
   if (absl::Status invalid = violations.ToStatus(); !invalid.ok()) return done(invalid);
-  Put put{.write = std::move(write), .type = SecretSetType::kImagePullSecret, .region = std::move(region), .host = NormalizeHost(host),
+  Put put{.write = std::move(write),
+          .type = SecretSetType::kImagePullSecret,
+          .region = std::move(region),
+          .host = NormalizeHost(host),
           .mode = SetMode::kReplaceAll};
   put.values.push_back({.key = "", .value = std::move(normal)});
   RunPut(deps_, std::move(put), std::move(done));

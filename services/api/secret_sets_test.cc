@@ -158,7 +158,8 @@ TEST_F(SecretSetsTest, FingerprintsDifferBetweenKeysAndSetsOfTheSameValue) {
 
 TEST_F(SecretSetsTest, NoRowHoldsAValue) {
   ASSERT_THAT(scene_.Set(scene_.Write("app", {.request_id = "r1"}), {{"A", "sentinel-value-1"}}), IsOk());
-  ASSERT_THAT(scene_.SetPull(scene_.Write("hub", {.request_id = "r2"}), "ghcr.io", "sentinel-user:sentinel-token"), IsOk());
+  ASSERT_THAT(scene_.SetPull(scene_.Write("hub", {.request_id = "r2"}), "ghcr.io", "sentinel-user:sentinel-token"),
+              IsOk());
   scene_.SetReady("app2", {{"A", "sentinel-value-1"}});
   ASSERT_THAT(scene_.Deploy({.agent = "bot", .secret_set = "app2"}), IsOk());
   for (const KeyedRow& row : scene_.Rows()) EXPECT_THAT(row.row.value, Not(HasSubstr("sentinel")));
@@ -169,13 +170,15 @@ TEST_F(SecretSetsTest, TheNameOfASetHasThreeToSixtyThreeCharacters) {
   EXPECT_THAT(scene_.Set("ab", {{"A", "1"}}), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_NAME"));
   EXPECT_THAT(scene_.Set("abc", {{"A", "1"}}), IsOk());
   EXPECT_THAT(scene_.Set(std::string(kMaxSetNameLength, 'n'), {{"A", "1"}}), IsOk());
-  EXPECT_THAT(scene_.Set(std::string(kMaxSetNameLength + 1, 'n'), {{"A", "1"}}), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_NAME"));
+  EXPECT_THAT(scene_.Set(std::string(kMaxSetNameLength + 1, 'n'), {{"A", "1"}}),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_NAME"));
   EXPECT_THAT(scene_.Set("My_Set", {{"A", "1"}}), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_NAME"));
 }
 
 TEST_F(SecretSetsTest, ARefusedWriteNamesAllFaultsAndChangesNothing) {
   const auto before = scene_.RawRows().size();
-  const auto refused = scene_.Set(scene_.Write("X", {.request_id = std::string(kMaxRequestIdLength + 1, 'r')}), {{"A B", "sentinel"}});
+  const auto refused =
+      scene_.Set(scene_.Write("X", {.request_id = std::string(kMaxRequestIdLength + 1, 'r')}), {{"A B", "sentinel"}});
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_REQUEST"));
   EXPECT_THAT(FieldsOf(refused.status()), ElementsAre("secret_set", "request_id", "entries[0].key"));
   EXPECT_THAT(refused.status().ToString(), Not(HasSubstr("sentinel")));
@@ -187,7 +190,8 @@ TEST_F(SecretSetsTest, MergingCountsWithWhatTheSetHolds) {
   for (size_t i = 0; i < kMaxKeysPerSet; ++i) many.push_back({"K" + std::to_string(i), "v"});
   ASSERT_THAT(scene_.Set("app", many), IsOk());
   EXPECT_THAT(scene_.Set("app", {{"K0", "again"}}), IsOk());
-  EXPECT_THAT(scene_.Set("app", {{"ONE_MORE", "v"}}), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_SIZE"));
+  EXPECT_THAT(scene_.Set("app", {{"ONE_MORE", "v"}}),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_SIZE"));
   KeyValues large;
   for (int i = 0; i < 8; ++i) large.push_back({"L" + std::to_string(i), std::string(kMaxValueBytes, 'v')});
   ASSERT_THAT(scene_.Set("large", large), IsOk());
@@ -199,7 +203,8 @@ TEST_F(SecretSetsTest, ASetCannotMoveToAnotherRegion) {
   ASSERT_THAT(scene_.Set("app", {{"A", "1"}}, "us-west"), IsOk());
   const auto refused = scene_.Set("app", {{"A", "2"}}, "us-east");
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "REGION_MISMATCH"));
-  EXPECT_THAT(std::string(refused.status().message()), AllOf(HasSubstr("us-west"), HasSubstr("us-east"), HasSubstr("cannot move")));
+  EXPECT_THAT(std::string(refused.status().message()),
+              AllOf(HasSubstr("us-west"), HasSubstr("us-east"), HasSubstr("cannot move")));
   EXPECT_THAT(scene_.Set("app", {{"A", "2"}}, "us-west"), IsOk());
 }
 
@@ -249,7 +254,8 @@ TEST_F(SecretSetsTest, AnEtagMustBeTheSetsOwn) {
   const auto refused = scene_.Set(scene_.Write("app", {.etag = etag}), {{"A", "3"}});
   EXPECT_THAT(refused, FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
   EXPECT_EQ(MetadataOf(refused.status(), "etag"), second->view.set.Etag());
-  EXPECT_THAT(scene_.Set(scene_.Write("new-set", {.etag = etag}), {{"A", "1"}}), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(scene_.Set(scene_.Write("new-set", {.etag = etag}), {{"A", "1"}}),
+              FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
 }
 
 TEST_F(SecretSetsTest, ValidateOnlyChecksEverythingAndWritesNothing) {

@@ -25,13 +25,16 @@ std::string EntryField(size_t index, std::string_view part) {
 
 void CheckValue(size_t index, const SecretBytes& value, Violations& violations) {
   if (value.size() > kMaxValueBytes) {
-    violations.Add(kValueReason, FieldViolation{EntryField(index, "value"),
-                                                absl::StrCat("a value holds at most ", kMaxValueBytes, " bytes; found ", value.size())});
+    violations.Add(kValueReason,
+                   FieldViolation{EntryField(index, "value"), absl::StrCat("a value holds at most ", kMaxValueBytes,
+                                                                           " bytes; found ", value.size())});
   }
   if (const size_t nul = value.Access().find('\0'); nul != std::string_view::npos) {
-    violations.Add(kValueReason, FieldViolation{EntryField(index, "value"),
-                                                absl::StrCat("a value cannot hold a NUL byte, as it becomes an environment "
-                                                             "variable; found one at byte ", nul + 1)});
+    violations.Add(kValueReason,
+                   FieldViolation{EntryField(index, "value"),
+                                  absl::StrCat("a value cannot hold a NUL byte, as it becomes an environment "
+                                               "variable; found one at byte ",
+                                               nul + 1)});
   }
 }
 
@@ -49,7 +52,8 @@ bool IsCredentials(std::string_view text) {
 
 bool IsEncodedCredentials(std::string_view text) {
   std::string decoded;
-  if (text.size() % 4 != 0 || !absl::Base64Unescape(absl::string_view(text.data(), text.size()), &decoded)) return false;
+  if (text.size() % 4 != 0 || !absl::Base64Unescape(absl::string_view(text.data(), text.size()), &decoded))
+    return false;
   const SecretBytes plain = SecretBytes::Take(std::move(decoded));
   SecretBytes canonical = SecretBytes::Take(absl::Base64Escape(absl::string_view(plain.Access().data(), plain.size())));
   return IsCredentials(plain.Access()) && canonical.Access() == text;
@@ -62,7 +66,8 @@ void CheckSecretValues(const std::vector<SecretValue>& values, Violations& viola
     violations.Add(kSizeReason, FieldViolation{"entries", "must hold at least one key and its value; found none"});
   }
   if (values.size() > kMaxKeysPerSet) {
-    violations.Add(kSizeReason, FieldViolation{"entries", absl::StrCat("must be at most ", kMaxKeysPerSet, " keys; found ", values.size())});
+    violations.Add(kSizeReason, FieldViolation{"entries", absl::StrCat("must be at most ", kMaxKeysPerSet,
+                                                                       " keys; found ", values.size())});
     return;
   }
   std::map<std::string_view, size_t> first;
@@ -71,8 +76,9 @@ void CheckSecretValues(const std::vector<SecretValue>& values, Violations& viola
     CheckValue(i, values[i].value, violations);
     const auto [same, fresh] = first.emplace(values[i].key, i);
     if (fresh) continue;
-    violations.Add("INVALID_SECRET_KEY", FieldViolation{EntryField(i, "key"),
-                                                        absl::StrCat("is the same key as entries[", same->second, "]")});
+    violations.Add(
+        "INVALID_SECRET_KEY",
+        FieldViolation{EntryField(i, "key"), absl::StrCat("is the same key as entries[", same->second, "]")});
   }
 }
 
@@ -80,23 +86,27 @@ void CheckSetSize(const std::vector<SecretSetEntry>& entries, Violations& violat
   size_t value_bytes = 0;
   for (const SecretSetEntry& entry : entries) value_bytes += entry.value_bytes;
   if (entries.size() > kMaxKeysPerSet) {
-    violations.Add(kSizeReason, FieldViolation{"entries", absl::StrCat("a set holds at most ", kMaxKeysPerSet, " keys; with these it would hold ",
-                                                                       entries.size())});
+    violations.Add(kSizeReason,
+                   FieldViolation{"entries", absl::StrCat("a set holds at most ", kMaxKeysPerSet,
+                                                          " keys; with these it would hold ", entries.size())});
   }
   if (value_bytes > kMaxSetBytes) {
-    violations.Add(kSizeReason, FieldViolation{"entries", absl::StrCat("the values of a set are at most ", kMaxSetBytes,
-                                                                       " bytes in all; with these they would be ", value_bytes)});
+    violations.Add(kSizeReason,
+                   FieldViolation{"entries", absl::StrCat("the values of a set are at most ", kMaxSetBytes,
+                                                          " bytes in all; with these they would be ", value_bytes)});
   }
 }
 
 void CheckHost(std::string_view host, Violations& violations) {
   if (host.empty() || NormalizeHost(host).size() > kMaxHostLength) {
-    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength, " characters, with the slash at its end; found ",
+    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength,
+                                                                       " characters, with the slash at its end; found ",
                                                                        host.empty() ? 0 : NormalizeHost(host).size())});
   } else if (const auto bad = std::find_if_not(host.begin(), host.end(), IsHostCharacter); bad != host.end()) {
-    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be a registry host, such as ghcr.io or "
-                                                                       "https://index.docker.io/v1/; position ",
-                                                                       bad - host.begin() + 1, " cannot be part of one")});
+    violations.Add("INVALID_HOST",
+                   FieldViolation{"host", absl::StrCat("must be a registry host, such as ghcr.io or "
+                                                       "https://index.docker.io/v1/; position ",
+                                                       bad - host.begin() + 1, " cannot be part of one")});
   }
 }
 
@@ -119,7 +129,8 @@ SecretBytes NormalizePullAuth(const SecretBytes& auth, Violations& violations) {
   }
   if (!encoded.empty() && encoded.size() <= kMaxPullAuthBytes) return encoded;
   const size_t found = encoded.empty() ? text.size() : encoded.size();
-  violations.Add(kAuthReason, FieldViolation{"auth", absl::StrCat("must be 1 to ", kMaxPullAuthBytes, " bytes as base64; found ", found)});
+  violations.Add(kAuthReason, FieldViolation{"auth", absl::StrCat("must be 1 to ", kMaxPullAuthBytes,
+                                                                  " bytes as base64; found ", found)});
   return SecretBytes();
 }
 

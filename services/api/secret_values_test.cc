@@ -63,9 +63,11 @@ TEST(SecretValuesTest, RefuseAKeyThatIsGivenTwice) {
 }
 
 TEST(SecretValuesTest, NameEveryFaultAtOnce) {
-  const absl::Status refused = Check({{"A B", std::string(kMaxValueBytes + 1, 'v')}, {"OK", "v"}, {"", std::string(1, '\0')}});
+  const absl::Status refused =
+      Check({{"A B", std::string(kMaxValueBytes + 1, 'v')}, {"OK", "v"}, {"", std::string(1, '\0')}});
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_REQUEST"));
-  EXPECT_THAT(FieldsOf(refused), ElementsAre("entries[0].key", "entries[0].value", "entries[2].key", "entries[2].value"));
+  EXPECT_THAT(FieldsOf(refused),
+              ElementsAre("entries[0].key", "entries[0].value", "entries[2].key", "entries[2].value"));
 }
 
 absl::Status CheckSize(const std::vector<SecretSetEntry>& entries) {
@@ -83,7 +85,8 @@ TEST(SecretValuesTest, ASetHoldsFiveHundredTwelveKibibytesAndNotOneByteMore) {
 
 TEST(SecretValuesTest, ASetHoldsTwoHundredFiftySixKeysAndNotOneMore) {
   EXPECT_THAT(CheckSize(std::vector<SecretSetEntry>(kMaxKeysPerSet)), IsOk());
-  EXPECT_THAT(CheckSize(std::vector<SecretSetEntry>(kMaxKeysPerSet + 1)), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_SIZE"));
+  EXPECT_THAT(CheckSize(std::vector<SecretSetEntry>(kMaxKeysPerSet + 1)),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_SIZE"));
 }
 
 absl::Status HostStatus(const std::string& host) {
@@ -98,7 +101,8 @@ TEST(PullSecretTest, HostsGetASlashAtTheirEndWhereTheyLackIt) {
 }
 
 TEST(PullSecretTest, AcceptsHostsOfEveryKind) {
-  for (const char* host : {"ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "[::1]:5000/team"}) EXPECT_THAT(HostStatus(host), IsOk());
+  for (const char* host : {"ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "[::1]:5000/team"})
+    EXPECT_THAT(HostStatus(host), IsOk());
 }
 
 TEST(PullSecretTest, AcceptsAHostOfTwoHundredFiftyThreeCharactersWithItsSlashAndRefusesOneMoreAndNone) {
@@ -123,12 +127,15 @@ absl::StatusOr<std::string> Auth(const std::string& given) {
 
 TEST(PullSecretTest, EncodesUsernameAndToken) { EXPECT_THAT(Auth("user:to:ken"), IsOkAndHolds("dXNlcjp0bzprZW4=")); }
 
-TEST(PullSecretTest, KeepsBase64OfUsernameAndTokenAsItIs) { EXPECT_THAT(Auth("dXNlcjp0bzprZW4="), IsOkAndHolds("dXNlcjp0bzprZW4=")); }
+TEST(PullSecretTest, KeepsBase64OfUsernameAndTokenAsItIs) {
+  EXPECT_THAT(Auth("dXNlcjp0bzprZW4="), IsOkAndHolds("dXNlcjp0bzprZW4="));
+}
 
 TEST(PullSecretTest, RefusesEverythingElseAndSaysWhatItExpects) {
-  for (const std::string& bad : {std::string("token"), std::string("user:"), std::string(":token"), std::string("user: token"),
-                                 std::string("user:token\n"), absl::Base64Escape("no colon"), absl::Base64Escape("user:token\n"),
-                                 std::string("dXNlcjp0bzprZW4"), std::string("dXNlcjp0bzprZW4=\n"), std::string("")}) {
+  for (const std::string& bad :
+       {std::string("token"), std::string("user:"), std::string(":token"), std::string("user: token"),
+        std::string("user:token\n"), absl::Base64Escape("no colon"), absl::Base64Escape("user:token\n"),
+        std::string("dXNlcjp0bzprZW4"), std::string("dXNlcjp0bzprZW4=\n"), std::string("")}) {
     const auto refused = Auth(bad);
     EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_CREDENTIALS"));
     EXPECT_THAT(refused.status().ToString(), Not(HasSubstr("token\n")));

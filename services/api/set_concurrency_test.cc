@@ -2,12 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <functional>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <thread>
 
+#include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
 #include "services/api/testing/api_scene.h"
 
@@ -55,6 +54,17 @@ TEST(SetConcurrencyTest, WritersOfOneSetLoseNoUpdate) {
   EXPECT_EQ(scene.Open("app"), written);
   EXPECT_EQ(scene.Get("app")->set.generation, accepted);
   EXPECT_GT(accepted, kWriters * kWrites / 2);
+}
+
+TEST(SetConcurrencyTest, APlanThatSawASetWithoutItsGenerationIsMadeAgain) {
+  ApiScene scene;
+  ASSERT_THAT(scene.Set("app", {{"A", "0"}}), IsOk());
+  // The eleventh generation from here drops the one that the plan was about to read.
+  scene.interrupting.BeforeNextGetOf(Family::kGenerations, [&] {
+    for (int i = 1; i <= kMaxGenerationsKept; ++i) ASSERT_THAT(scene.Set("app", {{"A", std::to_string(i)}}), IsOk());
+  });
+  EXPECT_THAT(scene.Unset(scene.Write("app"), "A"), IsOk());
+  EXPECT_EQ(scene.Get("app")->set.generation, kMaxGenerationsKept + 2);
 }
 
 TEST(SetConcurrencyTest, OneRequestIdSentByManyAtOnceIsDoneOnce) {
@@ -131,58 +141,43 @@ TEST(SetConcurrencyTest, ASetIsNeverDeletedUnderADeploymentThatIsJustBindingIt) 
   }
 }
 
-// A write whose commit is held back, so that another one surely comes between its plan and its commit.
-template <typename Answer>
-Answer WithBetween(ApiScene& scene, const std::function<Answer()>& write, const std::function<void()>& between) {
-  scene.faulty.Inject({.kind = FaultyStore::Kind::kDelayCommit});
-  std::optional<Answer> answer;
-  std::thread writing([&] { answer.emplace(write()); });
-  while (scene.faulty.FaultsLeft() > 0) std::this_thread::yield();
-  between();
-  scene.faulty.ReleaseDelayed();
-  writing.join();
-  return *std::move(answer);
-}
-
 TEST(SetConcurrencyTest, AnUpdateBetweenTheGatesCheckAndItsCommitClosesTheGate) {
   ApiScene scene;
   scene.SetReady("app", {{"A", "1"}});
-  const auto deployed = WithBetween<absl::StatusOr<DeploymentView>>(
-      scene, [&] { return scene.Deploy({.agent = "bot", .secret_set = "app"}); },
-      [&] { ASSERT_THAT(scene.Set("app", {{"A", "2"}}), IsOk()); });
+  scene.interrupting.BeforeNextCommit([&] { ASSERT_THAT(scene.Set("app", {{"A", "2"}}), IsOk()); });
+  const auto deployed = scene.Deploy({.agent = "bot", .secret_set = "app"});
   EXPECT_THAT(deployed, FailsWith(absl::StatusCode::kAborted, "SECRET_SET_PENDING"));
 }
 
 TEST(SetConcurrencyTest, AWipedRegionBetweenTheGatesCheckAndItsCommitClosesTheGate) {
   ApiScene scene;
   scene.SetReady("app", {{"A", "1"}});
-  const auto deployed = WithBetween<absl::StatusOr<DeploymentView>>(
-      scene, [&] { return scene.Deploy({.agent = "bot", .secret_set = "app"}); }, [&] { scene.WipeRegion("us-west"); });
+  scene.interrupting.BeforeNextCommit([&] { scene.WipeRegion("us-west"); });
+  const auto deployed = scene.Deploy({.agent = "bot", .secret_set = "app"});
   EXPECT_THAT(deployed, FailsWith(absl::StatusCode::kAborted, "SECRET_SET_PENDING"));
 }
 
 TEST(SetConcurrencyTest, ADeleteBetweenTheGatesCheckAndItsCommitRefusesTheDeployment) {
   ApiScene scene;
   scene.SetReady("app", {{"A", "1"}});
-  const auto deployed = WithBetween<absl::StatusOr<DeploymentView>>(
-      scene, [&] { return scene.Deploy({.agent = "bot", .secret_set = "app"}); },
-      [&] { ASSERT_THAT(scene.Delete(scene.Write("app")), IsOk()); });
+  scene.interrupting.BeforeNextCommit([&] { ASSERT_THAT(scene.Delete(scene.Write("app")), IsOk()); });
+  const auto deployed = scene.Deploy({.agent = "bot", .secret_set = "app"});
   EXPECT_THAT(deployed, FailsWith(absl::StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
 }
 
 TEST(SetConcurrencyTest, ADeploymentBetweenADeletesCheckAndItsCommitRefusesTheDelete) {
   ApiScene scene;
   scene.SetReady("app", {{"A", "1"}});
-  const auto deleted = WithBetween<absl::Status>(
-      scene, [&] { return scene.Delete(scene.Write("app")); },
+  scene.interrupting.BeforeNextCommit(
       [&] { ASSERT_THAT(scene.Deploy({.agent = "bot", .secret_set = "app"}), IsOk()); });
+  const auto deleted = scene.Delete(scene.Write("app"));
   EXPECT_THAT(deleted, FailsWith(absl::StatusCode::kAborted, "SECRET_SET_IN_USE"));
 }
 
 TEST(SetConcurrencyTest, TwoFirstWritesOfOneNameBecomeOneSet) {
   ApiScene scene;
-  const auto second = WithBetween<absl::StatusOr<SetWriteAnswer>>(
-      scene, [&] { return scene.Set("app", {{"B", "2"}}); }, [&] { ASSERT_THAT(scene.Set("app", {{"A", "1"}}), IsOk()); });
+  scene.interrupting.BeforeNextCommit([&] { ASSERT_THAT(scene.Set("app", {{"A", "1"}}), IsOk()); });
+  const auto second = scene.Set("app", {{"B", "2"}});
   ASSERT_THAT(second, IsOk());
   EXPECT_EQ(second->view.set.generation, 2);
   EXPECT_EQ(scene.Open("app"), (Opened{{"A", "1"}, {"B", "2"}}));
@@ -191,9 +186,8 @@ TEST(SetConcurrencyTest, TwoFirstWritesOfOneNameBecomeOneSet) {
 TEST(SetConcurrencyTest, AWriteBetweenMakesAnEtagStale) {
   ApiScene scene;
   const std::string etag = scene.Set("app", {{"A", "1"}})->view.set.Etag();
-  const auto late = WithBetween<absl::StatusOr<SetWriteAnswer>>(
-      scene, [&] { return scene.Set(scene.Write("app", {.etag = etag}), {{"A", "late"}}); },
-      [&] { ASSERT_THAT(scene.Set("app", {{"A", "2"}}), IsOk()); });
+  scene.interrupting.BeforeNextCommit([&] { ASSERT_THAT(scene.Set("app", {{"A", "2"}}), IsOk()); });
+  const auto late = scene.Set(scene.Write("app", {.etag = etag}), {{"A", "late"}});
   EXPECT_THAT(late, FailsWith(absl::StatusCode::kAborted, "ETAG_MISMATCH"));
   EXPECT_EQ(scene.Open("app"), (Opened{{"A", "2"}}));
 }

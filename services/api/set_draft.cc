@@ -18,8 +18,10 @@ std::string SealedKeyOf(const SecretSet& set, const std::string& key) {
 
 }  // namespace
 
-std::string Fingerprint(const OrganizationKeys& keys, std::string_view set_uid, std::string_view key, const SecretBytes& value) {
-  const SecretBytes of_key = SecretBytes::Take(HmacSha256(keys.fingerprint, JoinParts({"keyferry fingerprint", set_uid, key})));
+std::string Fingerprint(const OrganizationKeys& keys, std::string_view set_uid, std::string_view key,
+                        const SecretBytes& value) {
+  const SecretBytes of_key =
+      SecretBytes::Take(HmacSha256(keys.fingerprint, JoinParts({"keyferry fingerprint", set_uid, key})));
   return HmacSha256(of_key, value.Access());
 }
 
@@ -49,7 +51,8 @@ absl::Status SetDraft::Put(const std::vector<SecretValue>& values, const Sealing
   for (const SecretValue& value : values) {
     SecretSetEntry plain{.key = value.key, .value_bytes = static_cast<int>(value.value.size())};
     if (!sealing.region.blind) plain.fingerprint = Fingerprint(sealing.keys, set_.uid, value.key, value.value);
-    entries_[value.key] = {.plain = std::move(plain), .sealed = data_key.Seal(SealedKeyOf(set_, value.key), value.value)};
+    entries_[value.key] = {.plain = std::move(plain),
+                           .sealed = data_key.Seal(SealedKeyOf(set_, value.key), value.value)};
   }
   ASSIGN_OR_RETURN(SealedDataKey sealed, data_key.SealToRegion(sealing.sender, sealing.region.sealing_key));
   data_keys_.push_back(std::move(sealed));
@@ -91,8 +94,8 @@ SealedObject SetDraft::ToSealedObject(const std::string& organization_uid) const
   return object;
 }
 
-absl::StatusOr<SecretSet> SetDraft::Write(Transaction& transaction, const std::string& organization_uid, const std::string& author,
-                                          absl::Time now) && {
+absl::StatusOr<SecretSet> SetDraft::Write(Transaction& transaction, const std::string& organization_uid,
+                                          const std::string& author, absl::Time now) && {
   DropUnusedKeys();
   if (++set_.generation == 1) set_.create_time = now;
   set_.update_time = now;

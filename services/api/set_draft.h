@@ -1,5 +1,5 @@
-// SetDraft: the next generation of a set in the making. New values are sealed under one fresh data key; those that stay are taken over as
-// they are, sealed, with the data keys that they name. Nothing is ever opened.
+// SetDraft: the next generation of a set in the making. New values are sealed under one fresh data key; those that stay
+// are taken over as they are, sealed, with the data keys that they name. Nothing is ever opened.
 //
 // Thread safety: confined to one thread.
 #ifndef KEYFERRY_SERVICES_API_SET_DRAFT_H_
@@ -30,7 +30,8 @@ struct Sealing {
 };
 
 // Keyed digest of a value, bound to set and key.
-std::string Fingerprint(const OrganizationKeys& keys, std::string_view set_uid, std::string_view key, const SecretBytes& value);
+std::string Fingerprint(const OrganizationKeys& keys, std::string_view set_uid, std::string_view key,
+                        const SecretBytes& value);
 
 class SetDraft {
  public:
@@ -48,9 +49,10 @@ class SetDraft {
   // INVALID_SECRET_SET_SIZE.
   absl::Status CheckSize() const;
 
-  // The set's and the generation's row and what its region shall hold; forgets the generation that falls out. Gives the set as it is then.
-  absl::StatusOr<SecretSet> Write(Transaction& transaction, const std::string& organization_uid, const std::string& author,
-                                  absl::Time now) &&;
+  // The set's and the generation's row and what its region shall hold; forgets the generation that falls out. Gives the
+  // set as it is then.
+  absl::StatusOr<SecretSet> Write(Transaction& transaction, const std::string& organization_uid,
+                                  const std::string& author, absl::Time now) &&;
 
  private:
   struct Entry {

@@ -44,9 +44,10 @@ absl::StatusOr<Generation> NewestGeneration(Transaction& transaction, const Secr
 
 absl::Status CheckHasKey(const SecretSet& set, const std::string& key) {
   if (set.type == SecretSetType::kImagePullSecret) {
-    return InvalidFields("INVALID_SECRET_SET_TYPE", {{"secret_set", absl::StrCat("\"", set.name,
-                                                                                 "\" is an image pull secret, which has no keys; "
-                                                                                 "set it again or delete it")}});
+    return InvalidFields("INVALID_SECRET_SET_TYPE",
+                         {{"secret_set", absl::StrCat("\"", set.name,
+                                                      "\" is an image pull secret, which has no keys; "
+                                                      "set it again or delete it")}});
   }
   for (const SecretSetEntry& entry : set.entries) {
     if (entry.key == key) return absl::OkStatus();
@@ -54,7 +55,8 @@ absl::Status CheckHasKey(const SecretSet& set, const std::string& key) {
   return NotFound("SECRET_NOT_FOUND", absl::StrCat("secret set \"", set.name, "\" has no key \"", key, "\""), key);
 }
 
-absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write, const std::string& key) {
+absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
+                                         const std::string& key) {
   const IdempotentRequest request = RequestOf(write, "UnsetSecret", key);
   ASSIGN_OR_RETURN(const SetScene scene, OpenExisting(transaction, deps, write, request));
   if (scene.answer) return DecodeAnswer(write, *scene.answer);
@@ -62,7 +64,8 @@ absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCase
   ASSIGN_OR_RETURN(const Generation newest, NewestGeneration(transaction, *scene.set));
   ASSIGN_OR_RETURN(SetDraft draft, SetDraft::After(*scene.set, newest));
   draft.Erase(key);
-  ASSIGN_OR_RETURN(SecretSet written, std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
+  ASSIGN_OR_RETURN(SecretSet written,
+                   std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
   ASSIGN_OR_RETURN(SetWriteAnswer answer, Changed(deps, scene.set, std::move(written)));
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
   return answer;
@@ -71,19 +74,22 @@ absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCase
 absl::Status GenerationNotFound(const SecretSet& set, int64_t number) {
   const int64_t oldest = std::max<int64_t>(1, set.generation - kMaxGenerationsKept + 1);
   return NotFound("GENERATION_NOT_FOUND",
-                  absl::StrCat("secret set \"", set.name, "\" has no generation ", number, "; kept are ", oldest, " to ", set.generation),
+                  absl::StrCat("secret set \"", set.name, "\" has no generation ", number, "; kept are ", oldest,
+                               " to ", set.generation),
                   absl::StrCat(number));
 }
 
 // Never known of a blind region, except that a generation is as itself.
 bool SameContents(const SecretSet& set, const Generation& generation) {
   if (set.generation == generation.number) return true;
-  return set.host == generation.host && std::ranges::equal(set.entries, generation.entries, [](const auto& a, const auto& b) {
+  return set.host == generation.host &&
+         std::ranges::equal(set.entries, generation.entries, [](const auto& a, const auto& b) {
            return a.key == b.key && !a.fingerprint.empty() && a.fingerprint == b.fingerprint;
          });
 }
 
-absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write, int64_t number) {
+absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
+                                            int64_t number) {
   const IdempotentRequest request = RequestOf(write, "RollbackSecretSet", absl::StrCat(number));
   ASSIGN_OR_RETURN(const SetScene scene, OpenExisting(transaction, deps, write, request));
   if (scene.answer) return DecodeAnswer(write, *scene.answer);
@@ -95,7 +101,8 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
     ASSIGN_OR_RETURN(answer, Unchanged(transaction, deps, scene));
   } else {
     ASSIGN_OR_RETURN(SetDraft draft, SetDraft::After(*scene.set, *target));
-    ASSIGN_OR_RETURN(SecretSet written, std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
+    ASSIGN_OR_RETURN(SecretSet written,
+                     std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
     ASSIGN_OR_RETURN(answer, Changed(deps, scene.set, std::move(written)));
   }
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
@@ -105,12 +112,14 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
 absl::Status InUse(const SecretSet& set, std::vector<std::string> agents) {
   const size_t named = std::min(agents.size(), kMaxUsesNamed);
   const std::string names = absl::StrJoin(agents.begin(), agents.begin() + named, ", ");
-  return MakeError(absl::StatusCode::kAborted,
-                   absl::StrCat("secret set \"", set.name, "\" is bound by ", agents.size(), agents.size() == 1 ? " deployment: " : " deployments: ",
-                                names, named < agents.size() ? ", …" : "", "; delete them or bind another set first, or delete with force"),
-                   {.reason = "SECRET_SET_IN_USE",
-                    .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(agents.size())}},
-                    .blockers = std::move(agents)});
+  return MakeError(
+      absl::StatusCode::kAborted,
+      absl::StrCat("secret set \"", set.name, "\" is bound by ", agents.size(),
+                   agents.size() == 1 ? " deployment: " : " deployments: ", names, named < agents.size() ? ", …" : "",
+                   "; delete them or bind another set first, or delete with force"),
+      {.reason = "SECRET_SET_IN_USE",
+       .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(agents.size())}},
+       .blockers = std::move(agents)});
 }
 
 // Who binds the set. Reading SetUses first makes the commit fail when a deployment comes in behind the scan.
@@ -125,7 +134,8 @@ absl::StatusOr<std::vector<std::string>> AgentsBinding(Transaction& transaction,
   return agents;
 }
 
-absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write, bool force) {
+absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
+                                          bool force) {
   const IdempotentRequest request = RequestOf(write, "DeleteSecretSet", force ? "force" : "");
   ASSIGN_OR_RETURN(const SetScene scene, OpenExisting(transaction, deps, write, request));
   if (scene.answer) return std::monostate();
@@ -138,7 +148,7 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
     transaction.Erase(keys::Generation(set.organization, set.uid, set.generation - i));
   }
   for (const std::string& agent : agents) transaction.Erase(keys::SetUse(set.organization, set.name, agent));
-  if (!agents.empty()) transaction.Erase(keys::SetUses(set.organization, set.name));
+  transaction.Erase(keys::SetUses(set.organization, set.name));
   RETURN_IF_ERROR(DesireDelete(transaction, set.region, ObjectIdOf(set), scene.now));
   request.Remember(transaction, *scene.keys, /*blind=*/false, "", scene.now);
   return std::monostate();
@@ -150,7 +160,9 @@ void SecretSets::Unset(SetWrite write, std::string key, Done done) const {
   if (absl::Status invalid = CheckWrite(write, CheckSecretKey("key", key)); !invalid.ok()) return done(invalid);
   RunUseCase<SetWriteAnswer>(
       deps_, write.conditions.validate_only,
-      [deps = deps_, write, key = std::move(key)](Transaction& transaction) { return PlanUnset(transaction, deps, write, key); },
+      [deps = deps_, write, key = std::move(key)](Transaction& transaction) {
+        return PlanUnset(transaction, deps, write, key);
+      },
       std::move(done));
 }
 
@@ -158,7 +170,9 @@ void SecretSets::Rollback(SetWrite write, int64_t generation, Done done) const {
   if (absl::Status invalid = CheckWrite(write); !invalid.ok()) return done(invalid);
   RunUseCase<SetWriteAnswer>(
       deps_, write.conditions.validate_only,
-      [deps = deps_, write, generation](Transaction& transaction) { return PlanRollback(transaction, deps, write, generation); },
+      [deps = deps_, write, generation](Transaction& transaction) {
+        return PlanRollback(transaction, deps, write, generation);
+      },
       std::move(done));
 }
 

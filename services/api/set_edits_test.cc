@@ -56,7 +56,8 @@ TEST_F(SetEditsTest, UnsetRefusesWhatIsNotThere) {
   EXPECT_THAT(scene_.Unset(scene_.Write("app"), "B"), FailsWith(StatusCode::kNotFound, "SECRET_NOT_FOUND"));
   EXPECT_THAT(scene_.Unset(scene_.Write("app"), "A B"), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_KEY"));
   ASSERT_THAT(scene_.SetPull(scene_.Write("hub"), "ghcr.io", "user:token"), IsOk());
-  EXPECT_THAT(scene_.Unset(scene_.Write("hub"), "auth"), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_TYPE"));
+  EXPECT_THAT(scene_.Unset(scene_.Write("hub"), "auth"),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_TYPE"));
 }
 
 TEST_F(SetEditsTest, RollbackMakesANewGenerationWithTheValuesOfAnOlderOne) {
@@ -131,7 +132,8 @@ TEST_F(SetEditsTest, DeleteOfNothingAndWithAnOldEtagIsRefused) {
   EXPECT_THAT(scene_.Delete(scene_.Write("app")), FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
   const auto first = scene_.Set("app", {{"A", "1"}});
   ASSERT_THAT(scene_.Set("app", {{"A", "2"}}), IsOk());
-  EXPECT_THAT(scene_.Delete(scene_.Write("app", {.etag = first->view.set.Etag()})), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(scene_.Delete(scene_.Write("app", {.etag = first->view.set.Etag()})),
+              FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
   EXPECT_THAT(scene_.Delete(scene_.Write("app", {.validate_only = true})), IsOk());
   EXPECT_THAT(scene_.Get("app"), IsOk());
 }
@@ -198,7 +200,8 @@ TEST_F(RequestIdTest, EveryKindOfWriteIsDoneOnce) {
   for (int i = 0; i < 2; ++i) ASSERT_THAT(scene_.Unset(scene_.Write("app", {.request_id = "unset"}), "B"), IsOk());
   for (int i = 0; i < 2; ++i) ASSERT_THAT(scene_.Rollback(scene_.Write("app", {.request_id = "rollback"}), 1), IsOk());
   EXPECT_EQ(scene_.Get("app")->set.generation, 4);
-  for (int i = 0; i < 2; ++i) ASSERT_THAT(scene_.SetPull(scene_.Write("hub", {.request_id = "pull"}), "ghcr.io", "user:token"), IsOk());
+  for (int i = 0; i < 2; ++i)
+    ASSERT_THAT(scene_.SetPull(scene_.Write("hub", {.request_id = "pull"}), "ghcr.io", "user:token"), IsOk());
   for (int i = 0; i < 2; ++i) ASSERT_THAT(scene_.Delete(scene_.Write("app", {.request_id = "delete"})), IsOk());
 }
 
@@ -222,11 +225,13 @@ TEST_F(RequestIdTest, InABlindRegionTheDigestCoversTheSizesOfTheValuesAlone) {
   ASSERT_THAT(scene_.Set(Write("app"), {{"A", "one"}}, SetMode::kMerge, "dark"), IsOk());
   EXPECT_THAT(scene_.Set(Write("app"), {{"A", "two"}}, SetMode::kMerge, "dark"), IsOk());
   EXPECT_EQ(scene_.Open("app"), (Opened{{"A", "one"}}));
-  EXPECT_THAT(scene_.Set(Write("app"), {{"A", "longer"}}, SetMode::kMerge, "dark"), FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
+  EXPECT_THAT(scene_.Set(Write("app"), {{"A", "longer"}}, SetMode::kMerge, "dark"),
+              FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
 }
 
 TEST_F(RequestIdTest, TheSweepErasesWhatIsPastItsLifetimeAndNothingElse) {
-  for (int i = 0; i < 300; ++i) ASSERT_THAT(scene_.Set(scene_.Write("app", {.request_id = "old-" + std::to_string(i)}), {{"A", "1"}}), IsOk());
+  for (int i = 0; i < 300; ++i)
+    ASSERT_THAT(scene_.Set(scene_.Write("app", {.request_id = "old-" + std::to_string(i)}), {{"A", "1"}}), IsOk());
   scene_.clock.Advance(kRequestIdLifetime);
   ASSERT_THAT(scene_.Set(Write("app"), {{"A", "2"}}), IsOk());
   RowKey begin{.family = Family::kRequests};

@@ -34,14 +34,16 @@ absl::StatusOr<SetScene> OpenExisting(Transaction& transaction, const UseCaseDep
   return scene;
 }
 
-absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transaction, const SecretSet& set, int64_t number) {
+absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transaction, const SecretSet& set,
+                                                         int64_t number) {
   ASSIGN_OR_RETURN(auto row, transaction.Get<Generation>(keys::Generation(set.organization, set.uid, number)));
   if (!row) return std::nullopt;
   row->value.number = number;
   return std::move(row->value);
 }
 
-absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before, SecretSet written) {
+absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before,
+                                       SecretSet written) {
   SetWriteAnswer answer{.changed = true};
   if (before) {
     ASSIGN_OR_RETURN(const SecretSetView view, ViewOf(deps, *before));
@@ -59,7 +61,8 @@ absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCase
   SetWriteAnswer answer;
   ASSIGN_OR_RETURN(answer.view, ViewOf(deps, set));
   if (answer.view.status.readiness == Readiness::kFailed) {
-    RETURN_IF_ERROR(DesireApply(transaction, set.region, ObjectIdOf(set), set.uid, set.generation, set.digest, scene.now));
+    RETURN_IF_ERROR(
+        DesireApply(transaction, set.region, ObjectIdOf(set), set.uid, set.generation, set.digest, scene.now));
     answer.view.status.readiness = Readiness::kPending;
     answer.view.status.error_message.clear();
     answer.view.status.error_reason.clear();
@@ -70,8 +73,8 @@ absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCase
 std::string EncodeAnswer(const SetWriteAnswer& answer) {
   const PlacementStatus& status = answer.view.status;
   return JoinParts({answer.changed ? "1" : "0", absl::StrCat(static_cast<int>(status.readiness)),
-                    absl::StrCat(status.observed_generation), absl::StrCat(status.ready_generation), status.error_reason,
-                    status.error_message, Encode(answer.view.set)});
+                    absl::StrCat(status.observed_generation), absl::StrCat(status.ready_generation),
+                    status.error_reason, status.error_message, Encode(answer.view.set)});
 }
 
 absl::StatusOr<SetWriteAnswer> DecodeAnswer(const SetWrite& write, const std::string& bytes) {
@@ -80,7 +83,8 @@ absl::StatusOr<SetWriteAnswer> DecodeAnswer(const SetWrite& write, const std::st
   SetWriteAnswer answer;
   PlacementStatus& status = answer.view.status;
   if (!parts || parts->size() != 7 || !absl::SimpleAtoi((*parts)[1], &readiness) ||
-      !absl::SimpleAtoi((*parts)[2], &status.observed_generation) || !absl::SimpleAtoi((*parts)[3], &status.ready_generation)) {
+      !absl::SimpleAtoi((*parts)[2], &status.observed_generation) ||
+      !absl::SimpleAtoi((*parts)[3], &status.ready_generation)) {
     return absl::DataLossError("a remembered answer cannot be read");
   }
   answer.changed = (*parts)[0] == "1";

@@ -33,10 +33,12 @@ absl::StatusOr<SetScene> OpenExisting(Transaction& transaction, const UseCaseDep
                                       const IdempotentRequest& request);
 
 // The newest generation of a set, or an older one. nullopt when it is not kept.
-absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transaction, const SecretSet& set, int64_t number);
+absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transaction, const SecretSet& set,
+                                                         int64_t number);
 
 // Of a write that made `written` out of `before`.
-absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before, SecretSet written);
+absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before,
+                                       SecretSet written);
 // Of one that changes nothing; asks a region that had failed again.
 absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCaseDeps& deps, const SetScene& scene);
 

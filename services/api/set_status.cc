@@ -24,10 +24,12 @@ absl::Status CheckSetName(const std::string& name) {
 }
 
 absl::Status SecretSetNotFound(const std::string& name) {
-  return NotFound("SECRET_SET_NOT_FOUND", absl::StrCat("secret set \"", name, "\" does not exist in this organization"), name);
+  return NotFound("SECRET_SET_NOT_FOUND", absl::StrCat("secret set \"", name, "\" does not exist in this organization"),
+                  name);
 }
 
-absl::StatusOr<std::optional<SecretSet>> FindSet(Transaction& transaction, const std::string& organization, const std::string& name) {
+absl::StatusOr<std::optional<SecretSet>> FindSet(Transaction& transaction, const std::string& organization,
+                                                 const std::string& name) {
   ASSIGN_OR_RETURN(auto row, transaction.Get<SecretSet>(keys::SecretSet(organization, name)));
   if (!row) return std::nullopt;
   row->value.organization = organization;
@@ -50,7 +52,8 @@ absl::StatusOr<SecretSetView> ViewOf(const UseCaseDeps& deps, SecretSet set) {
   return view;
 }
 
-absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string& organization, const std::string& name) {
+absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string& organization,
+                                     const std::string& name) {
   Transaction reads(deps.writer.store);
   RETURN_IF_ERROR(ReadOrganization(reads, organization).status());
   RETURN_IF_ERROR(CheckSetName(name));
@@ -64,7 +67,8 @@ absl::StatusOr<SecretSetPage> ListSets(const UseCaseDeps& deps, const SecretSetL
   RETURN_IF_ERROR(ReadOrganization(reads, listing.organization).status());
   ASSIGN_OR_RETURN(const size_t page_size, PageSizeOf(listing.page_size));
   ASSIGN_OR_RETURN(auto organization_keys, deps.barrier.KeysOf(listing.organization));
-  const PageTokens tokens(std::move(organization_keys), JoinParts({"secret sets", listing.organization, listing.region}));
+  const PageTokens tokens(std::move(organization_keys),
+                          JoinParts({"secret sets", listing.organization, listing.region}));
   ASSIGN_OR_RETURN(const std::string after, tokens.Parse(listing.page_token));
 
   SecretSetPage page;

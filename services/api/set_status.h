@@ -44,7 +44,8 @@ absl::Status CheckSetName(const std::string& name);
 absl::Status SecretSetNotFound(const std::string& name);
 
 // With organization and name filled in; pinned in the transaction. nullopt when there is none.
-absl::StatusOr<std::optional<SecretSet>> FindSet(Transaction& transaction, const std::string& organization, const std::string& name);
+absl::StatusOr<std::optional<SecretSet>> FindSet(Transaction& transaction, const std::string& organization,
+                                                 const std::string& name);
 
 // Of a FAILED object: the region's cause, and what its owner can do. For customers.
 std::string FailureText(const PlacementStatus& status);

@@ -36,7 +36,8 @@ TEST_F(SetStatusTest, GetRefusesNamesThatAreNoneAndFindsNoForeignSets) {
   EXPECT_THAT(scene_.Get(std::string("app\0x", 5)), FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_NAME"));
   EXPECT_THAT(GetSet(*scene_.deps, "other", "app"), FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
   EXPECT_THAT(GetSet(*scene_.deps, "nobody", "app"), FailsWith(StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
-  EXPECT_THAT(GetSet(*scene_.deps, std::string("a\0b", 3), "app"), FailsWith(StatusCode::kInvalidArgument, "INVALID_ORGANIZATION"));
+  EXPECT_THAT(GetSet(*scene_.deps, std::string("a\0b", 3), "app"),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_ORGANIZATION"));
 }
 
 TEST_F(SetStatusTest, AFailedSetTellsItsOwnerWhatToDo) {
@@ -44,7 +45,8 @@ TEST_F(SetStatusTest, AFailedSetTellsItsOwnerWhatToDo) {
   ASSERT_TRUE(scene_.Nack("us-west", SetObject("app"), "the disk is full"));
   const auto view = scene_.Get("app");
   EXPECT_EQ(view->status.readiness, Readiness::kFailed);
-  EXPECT_THAT(FailureText(view->status), testing::AllOf(testing::HasSubstr("the disk is full"), testing::HasSubstr("write it again")));
+  EXPECT_THAT(FailureText(view->status),
+              testing::AllOf(testing::HasSubstr("the disk is full"), testing::HasSubstr("write it again")));
 }
 
 TEST_F(SetStatusTest, AWipedRegionMakesItsSetsPending) {
@@ -54,7 +56,8 @@ TEST_F(SetStatusTest, AWipedRegionMakesItsSetsPending) {
 }
 
 TEST_F(SetStatusTest, ListGivesSetsInOrderOfNamePageByPage) {
-  for (const char* name : {"delta", "alpha", "charlie", "bravo", "echo"}) ASSERT_THAT(scene_.Set(name, {{"A", "1"}}), IsOk());
+  for (const char* name : {"delta", "alpha", "charlie", "bravo", "echo"})
+    ASSERT_THAT(scene_.Set(name, {{"A", "1"}}), IsOk());
   const auto first = List({.page_size = 2});
   EXPECT_THAT(NamesOf(first), ElementsAre("alpha", "bravo"));
   const auto second = List({.page_size = 2, .page_token = first->next_page_token});

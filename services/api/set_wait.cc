@@ -47,9 +47,8 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
     if (!Check()) return;
     if (wait_.cancelled && wait_.cancelled()) return Finish(absl::CancelledError("nobody waits for this set any more"));
     const absl::Duration left = wait_.timeout - (deps_.clock.Monotonic() - start_);
-    deps_.writer.executor.RunAfter(std::clamp(left, absl::Milliseconds(1), kLookInterval), [self = shared_from_this()] {
-      self->strand_->Run([self] { self->Look(); });
-    });
+    deps_.writer.executor.RunAfter(std::clamp(left, absl::Milliseconds(1), kLookInterval),
+                                   [self = shared_from_this()] { self->strand_->Run([self] { self->Look(); }); });
   }
 
   // Whether to go on waiting.
@@ -57,7 +56,8 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
     if (!done_) return false;
     absl::StatusOr<SecretSetView> now = GetSet(deps_, wait_.organization, wait_.name);
     if (now.ok() && now->set.uid != uid_) now = SecretSetNotFound(wait_.name);
-    const bool proved = now.ok() && now->set.generation >= wait_.generation && now->status.readiness != Readiness::kPending;
+    const bool proved =
+        now.ok() && now->set.generation >= wait_.generation && now->status.readiness != Readiness::kPending;
     const bool late = deps_.clock.Monotonic() - start_ >= wait_.timeout;
     if (now.ok() && !proved && !late) return true;
     Finish(std::move(now));
@@ -81,11 +81,13 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
 absl::Status CheckWait(const SetWait& wait) {
   Violations violations;
   if (wait.timeout < absl::ZeroDuration() || wait.timeout > kMaxWait) {
-    violations.Add("INVALID_TIMEOUT", FieldViolation{"timeout", absl::StrCat("must be 0 to ", absl::FormatDuration(kMaxWait), "; found ",
-                                                                             absl::FormatDuration(wait.timeout))});
+    violations.Add("INVALID_TIMEOUT",
+                   FieldViolation{"timeout", absl::StrCat("must be 0 to ", absl::FormatDuration(kMaxWait), "; found ",
+                                                          absl::FormatDuration(wait.timeout))});
   }
   if (wait.generation < 0) {
-    violations.Add("INVALID_GENERATION", FieldViolation{"generation", absl::StrCat("must be 0 or more; found ", wait.generation)});
+    violations.Add("INVALID_GENERATION",
+                   FieldViolation{"generation", absl::StrCat("must be 0 or more; found ", wait.generation)});
   }
   return violations.ToStatus();
 }

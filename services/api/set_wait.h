@@ -1,4 +1,5 @@
-// Waiting until a region has proved a set, without polling: woken by writes of exactly the rows that the answer depends on.
+// Waiting until a region has proved a set, without polling: woken by writes of exactly the rows that the answer depends
+// on.
 //
 // Thread safety: a free function, from any thread; does not block.
 #ifndef KEYFERRY_SERVICES_API_SET_WAIT_H_
@@ -24,10 +25,10 @@ struct SetWait {
   std::function<bool()> cancelled;
 };
 
-// done is called once, on a thread of the executor: with the set as soon as it is READY or FAILED at the generation or a later one, or as it is
-// when the timeout ends; NotFound SECRET_SET_NOT_FOUND, also when the set is deleted meanwhile, even if another takes its name;
-// Cancelled; InvalidArgument INVALID_TIMEOUT, INVALID_GENERATION. The deps' referents outlive the wait; an executor that ends
-// drops it unanswered.
+// done is called once, on a thread of the executor: with the set as soon as it is READY or FAILED at the generation or
+// a later one, or as it is when the timeout ends; NotFound SECRET_SET_NOT_FOUND, also when the set is deleted
+// meanwhile, even if another takes its name; Cancelled; InvalidArgument INVALID_TIMEOUT, INVALID_GENERATION. The deps'
+// referents outlive the wait; an executor that ends drops it unanswered.
 void WaitUntilReady(const UseCaseDeps& deps, SetWait wait, std::function<void(absl::StatusOr<SecretSetView>)> done);
 
 }  // namespace keyferry

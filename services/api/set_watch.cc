@@ -58,7 +58,8 @@ class Watch final : public SetWatch, public std::enable_shared_from_this<Watch> 
 
  private:
   RowKey Sets() const {
-    return watched_.name.empty() ? keys::SecretSets(watched_.organization) : keys::SecretSet(watched_.organization, watched_.name);
+    return watched_.name.empty() ? keys::SecretSets(watched_.organization)
+                                 : keys::SecretSet(watched_.organization, watched_.name);
   }
   std::string SetsEnd() const { return watched_.name.empty() ? PrefixEnd(Sets().bytes) : Sets().bytes + '\0'; }
 

@@ -1,5 +1,6 @@
-// SetWatch: the sets of an organization as they are, then every change of a set or of what its region says. It remembers what it last told of
-// each set and compares again when it is woken: a reader that falls behind gets the newest state of each set, never a backlog.
+// SetWatch: the sets of an organization as they are, then every change of a set or of what its region says. It
+// remembers what it last told of each set and compares again when it is woken: a reader that falls behind gets the
+// newest state of each set, never a backlog.
 //
 // Invariants:
 //   C1  At most kWatchPageSets sets, and the names of deleted ones, wait to be told.
@@ -46,8 +47,8 @@ class SetWatch {
   static std::shared_ptr<SetWatch> Create(const UseCaseDeps& deps, WatchedSets watched);
   virtual ~SetWatch() = default;
 
-  // done is called exactly once, on a thread of the executor: with the next change, or an error, which is the last answer.
-  // NotFound ORGANIZATION_NOT_FOUND; InvalidArgument INVALID_SECRET_SET_NAME.
+  // done is called exactly once, on a thread of the executor: with the next change, or an error, which is the last
+  // answer. NotFound ORGANIZATION_NOT_FOUND; InvalidArgument INVALID_SECRET_SET_NAME.
   virtual void Next(Done done) = 0;
   // A Next that waits, and every later one, is answered Cancelled.
   virtual void Cancel() = 0;

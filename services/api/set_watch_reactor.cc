@@ -36,8 +36,12 @@ void Fill(const SetChange& change, v1::WatchSecretSetsResponse& response) {
 
 class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSetsResponse> {
  public:
-  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, grpc::CallbackServerContext* context, const v1::WatchSecretSetsRequest& request)
-      : guard_(guard), deps_(deps), context_(context), organization_(request.organization()),
+  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, grpc::CallbackServerContext* context,
+                  const v1::WatchSecretSetsRequest& request)
+      : guard_(guard),
+        deps_(deps),
+        context_(context),
+        organization_(request.organization()),
         watched_({.region = request.region(), .name = request.secret_set()}) {
     deps_.writer.executor.Run([this] { Start(); });
   }

@@ -1,8 +1,8 @@
 // The server's end of one WatchSecretSets stream.
 //
-// One party at a time has the turn: the start on the executor, the watch that was asked for the next change, or gRPC that writes one. Only who
-// has the turn calls gRPC, so nothing is locked across such a call and nothing touches the reactor after Finish. OnCancel alone comes
-// at any time; it only wakes the watch.
+// One party at a time has the turn: the start on the executor, the watch that was asked for the next change, or gRPC
+// that writes one. Only who has the turn calls gRPC, so nothing is locked across such a call and nothing touches the
+// reactor after Finish. OnCancel alone comes at any time; it only wakes the watch.
 #ifndef KEYFERRY_SERVICES_API_SET_WATCH_REACTOR_H_
 #define KEYFERRY_SERVICES_API_SET_WATCH_REACTOR_H_
 
@@ -18,8 +18,8 @@ class WatchSecretSetsRequest;
 class WatchSecretSetsResponse;
 }  // namespace v1
 
-// Admits the caller, and again every few seconds before it writes, so that a revoked key hears nothing more. Deletes itself when
-// gRPC is done with it. The guard and the deps' referents outlive the stream.
+// Admits the caller, and again every few seconds before it writes, so that a revoked key hears nothing more. Deletes
+// itself when gRPC is done with it. The guard and the deps' referents outlive the stream.
 grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* NewSetWatchReactor(Guard& guard, const UseCaseDeps& deps,
                                                                           grpc::CallbackServerContext* context,
                                                                           const v1::WatchSecretSetsRequest& request);

@@ -29,7 +29,8 @@ class SetWatchTest : public testing::Test {
   std::string NextText() {
     const auto change = Next();
     if (!change.ok()) return std::string(absl::StatusCodeToString(change.status().code()));
-    if (const auto* view = std::get_if<SecretSetView>(&*change)) return view->set.name + "@" + std::to_string(view->set.generation);
+    if (const auto* view = std::get_if<SecretSetView>(&*change))
+      return view->set.name + "@" + std::to_string(view->set.generation);
     if (const auto* deleted = std::get_if<SetDeleted>(&*change)) return "-" + deleted->name;
     return "complete";
   }
@@ -222,10 +223,12 @@ TEST_F(SetWaitTest, TimeoutsAreUpToFiveMinutesAndGenerationsNotNegative) {
   const auto wait = [&](SetWait wait) {
     wait.organization = "acme";
     wait.name = "app";
-    return Await<Answer>([&](std::function<void(Answer)> done) { WaitUntilReady(*scene_.deps, wait, std::move(done)); });
+    return Await<Answer>(
+        [&](std::function<void(Answer)> done) { WaitUntilReady(*scene_.deps, wait, std::move(done)); });
   };
   EXPECT_THAT(wait({.timeout = kMaxWait}), IsOk());
-  EXPECT_THAT(wait({.timeout = kMaxWait + absl::Nanoseconds(1)}), FailsWith(StatusCode::kInvalidArgument, "INVALID_TIMEOUT"));
+  EXPECT_THAT(wait({.timeout = kMaxWait + absl::Nanoseconds(1)}),
+              FailsWith(StatusCode::kInvalidArgument, "INVALID_TIMEOUT"));
   EXPECT_THAT(wait({.timeout = -absl::Nanoseconds(1)}), FailsWith(StatusCode::kInvalidArgument, "INVALID_TIMEOUT"));
   EXPECT_THAT(wait({.generation = -1}), FailsWith(StatusCode::kInvalidArgument, "INVALID_GENERATION"));
 }

@@ -1,5 +1,5 @@
-// The two services over a real gRPC server: what comes in reaches the use cases, what they answer reaches the wire, and the stream of changes
-// lives and dies with its call.
+// The two services over a real gRPC server: what comes in reaches the use cases, what they answer reaches the wire, and
+// the stream of changes lives and dies with its call.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -30,8 +30,8 @@ class OpenGuard final : public Guard {
  public:
   explicit OpenGuard(Executor& executor) : executor_(executor) {}
 
-  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method, const std::string& organization,
-                                Body body) override {
+  grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method,
+                                const std::string& organization, Body body) override {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     auto caller = std::make_shared<const Caller>(Remember(method, organization));
     executor_.Run([reactor, caller, body = std::move(body)] {
@@ -40,7 +40,8 @@ class OpenGuard final : public Guard {
     return reactor;
   }
 
-  absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext&, std::string_view method, const std::string& organization) override {
+  absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext&, std::string_view method,
+                               const std::string& organization) override {
     if (closed) return absl::PermissionDeniedError("revoked");
     return Remember(method, organization);
   }
@@ -98,7 +99,8 @@ class SetsServiceTest : public testing::Test {
   }
 
   template <typename Response, typename Stub, typename Request>
-  absl::StatusOr<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+  absl::StatusOr<Response> Call(Stub& stub,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
     grpc::ClientContext context;
     Response response;
@@ -159,18 +161,24 @@ TEST_F(SetsServiceTest, EveryOtherRpcReachesItsUseCase) {
   v1::UnsetSecretRequest unset;
   unset.set_secret_set("app");
   unset.set_key("B");
-  EXPECT_EQ(Call<v1::SetSecretsResponse>(*sets_, &v1::SecretSets::Stub::UnsetSecret, unset)->secret_set().generation(), 2);
+  EXPECT_EQ(Call<v1::SetSecretsResponse>(*sets_, &v1::SecretSets::Stub::UnsetSecret, unset)->secret_set().generation(),
+            2);
   v1::RollbackSecretSetRequest rollback;
   rollback.set_secret_set("app");
   rollback.set_generation(1);
-  EXPECT_EQ(Call<v1::SetSecretsResponse>(*sets_, &v1::SecretSets::Stub::RollbackSecretSet, rollback)->secret_set().keys_size(), 2);
+  EXPECT_EQ(Call<v1::SetSecretsResponse>(*sets_, &v1::SecretSets::Stub::RollbackSecretSet, rollback)
+                ->secret_set()
+                .keys_size(),
+            2);
   v1::ListGenerationsRequest generations;
   generations.set_secret_set("app");
   const auto listed = Call<v1::ListGenerationsResponse>(*sets_, &v1::SecretSets::Stub::ListGenerations, generations);
   ASSERT_EQ(listed->generations_size(), 3);
   EXPECT_EQ(listed->generations(0).generation(), 3);
   EXPECT_EQ(listed->generations(0).author(), "apiKey:tester");
-  EXPECT_EQ(Call<v1::ListSecretSetsResponse>(*sets_, &v1::SecretSets::Stub::ListSecretSets, v1::ListSecretSetsRequest())->secret_sets_size(), 1);
+  EXPECT_EQ(Call<v1::ListSecretSetsResponse>(*sets_, &v1::SecretSets::Stub::ListSecretSets, v1::ListSecretSetsRequest())
+                ->secret_sets_size(),
+            1);
   v1::WaitUntilReadyRequest wait;
   wait.set_secret_set("app");
   std::thread region([&] { scene_.Ack("app"); });
@@ -179,9 +187,10 @@ TEST_F(SetsServiceTest, EveryOtherRpcReachesItsUseCase) {
   v1::DeleteSecretSetRequest erase;
   erase.set_secret_set("app");
   EXPECT_THAT(Call<v1::DeleteSecretSetResponse>(*sets_, &v1::SecretSets::Stub::DeleteSecretSet, erase), IsOk());
-  EXPECT_THAT(guard_.Methods(), ElementsAre("SecretSets/DeleteSecretSet", "SecretSets/ListGenerations", "SecretSets/ListSecretSets",
-                                            "SecretSets/RollbackSecretSet", "SecretSets/SetSecrets", "SecretSets/UnsetSecret",
-                                            "SecretSets/WaitUntilReady"));
+  EXPECT_THAT(guard_.Methods(),
+              ElementsAre("SecretSets/DeleteSecretSet", "SecretSets/ListGenerations", "SecretSets/ListSecretSets",
+                          "SecretSets/RollbackSecretSet", "SecretSets/SetSecrets", "SecretSets/UnsetSecret",
+                          "SecretSets/WaitUntilReady"));
 }
 
 TEST_F(SetsServiceTest, DeploymentsAreMadeShownAndDeleted) {
@@ -196,14 +205,20 @@ TEST_F(SetsServiceTest, DeploymentsAreMadeShownAndDeleted) {
   v1::UpdateDeploymentRequest update;
   *update.mutable_deployment() = *made;
   EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update)->generation(), 2);
-  EXPECT_THAT(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update),
+              FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
   v1::GetDeploymentRequest get;
   get.set_agent("bot");
-  EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::GetDeployment, get)->client_data(), std::string("\0\xFF", 2));
-  EXPECT_EQ(Call<v1::ListDeploymentsResponse>(*deployments_, &v1::Deployments::Stub::ListDeployments, v1::ListDeploymentsRequest())->deployments_size(), 1);
+  EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::GetDeployment, get)->client_data(),
+            std::string("\0\xFF", 2));
+  EXPECT_EQ(Call<v1::ListDeploymentsResponse>(*deployments_, &v1::Deployments::Stub::ListDeployments,
+                                              v1::ListDeploymentsRequest())
+                ->deployments_size(),
+            1);
   v1::DeleteDeploymentRequest erase;
   erase.set_agent("bot");
-  EXPECT_THAT(Call<v1::DeleteDeploymentResponse>(*deployments_, &v1::Deployments::Stub::DeleteDeployment, erase), IsOk());
+  EXPECT_THAT(Call<v1::DeleteDeploymentResponse>(*deployments_, &v1::Deployments::Stub::DeleteDeployment, erase),
+              IsOk());
 }
 
 TEST_F(SetsServiceTest, TheGateTellsWhenToTryAgain) {

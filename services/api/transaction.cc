@@ -29,17 +29,24 @@ class Run final : public std::enable_shared_from_this<Run> {
       : writer_(writer), plan_(std::move(plan)), done_(std::move(done)) {}
 
   void Attempt() {
+    // Before the plan: what was judged in one lineage must not commit in the next.
+    const Term term = writer_.term();
     Transaction transaction(writer_.store);
-    if (const absl::Status planned = plan_(transaction); !planned.ok()) return done_(planned);
+    if (const absl::Status planned = plan_(transaction); !planned.ok()) {
+      return transaction.IsCurrent().value_or(true) ? done_(planned) : Conflict();
+    }
     if (!transaction.has_writes()) return done_(writer_.store.Head());
     writer_.store.CommitAsync(
-        std::move(transaction).TakeCommit(writer_.term()),
+        std::move(transaction).TakeCommit(term),
         [self = shared_from_this()](absl::StatusOr<Revision> committed) { self->Committed(std::move(committed)); });
   }
 
  private:
   void Committed(absl::StatusOr<Revision> committed) {
-    if (!absl::IsAborted(committed.status())) return done_(std::move(committed));
+    absl::IsAborted(committed.status()) ? Conflict() : done_(std::move(committed));
+  }
+
+  void Conflict() {
     if (++conflict_count_ == kMaxCommitAttempts) return done_(ConcurrentModification());
     writer_.executor.RunAfter(ConflictDelay(conflict_count_), [self = shared_from_this()] { self->Attempt(); });
   }
@@ -68,6 +75,14 @@ void Transaction::PutStamped(const RowKey& key, size_t revision_offset, std::str
 
 void Transaction::Erase(const RowKey& key) {
   writes_.insert_or_assign(key, Mutation{.key = key, .value = std::nullopt});
+}
+
+absl::StatusOr<bool> Transaction::IsCurrent() const {
+  for (const auto& [key, read] : reads_) {
+    ASSIGN_OR_RETURN(const std::optional<Row> now, store_.Get(key));
+    if (now.has_value() != read.has_value() || (now && now->revision != read->revision)) return false;
+  }
+  return true;
 }
 
 Commit Transaction::TakeCommit(Term term) && {

@@ -1,5 +1,5 @@
-// Transaction: an optimistic read-modify-write over the (sealed) store. Every row it reads becomes a precondition of its commit, so what it
-// decided still holds at the moment of the commit; a conflict runs the whole plan again.
+// Transaction: an optimistic read-modify-write over the (sealed) store. Every row it reads becomes a precondition of
+// its commit, so what it decided still holds at the moment of the commit; a conflict runs the whole plan again.
 //
 // Thread safety: a Transaction is confined to one thread; RunTransaction may be called from any.
 #ifndef KEYFERRY_SERVICES_API_TRANSACTION_H_
@@ -49,6 +49,9 @@ class Transaction {
 
   const Store& store() const { return store_; }
   bool has_writes() const { return !writes_.empty(); }
+  void DropWrites() { writes_.clear(); }
+  // Whether every row it read is as it was: then they were all so at one moment, the last read's.
+  absl::StatusOr<bool> IsCurrent() const;
   Commit TakeCommit(Term term) &&;
 
  private:
@@ -57,7 +60,8 @@ class Transaction {
   std::map<RowKey, Mutation> writes_;
 };
 
-// Fills the transaction; called again, with a fresh one, after a conflict, on the executor's threads. An error ends it with nothing written.
+// Fills the transaction; called again, with a fresh one, after a conflict, on the executor's threads. An error ends it
+// with nothing written.
 using TransactionPlan = std::function<absl::Status(Transaction&)>;
 
 struct Writer {
@@ -67,9 +71,11 @@ struct Writer {
   std::function<Term()> term;
 };
 
-// done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing was to be
-// written, the plan's error, Aborted CONCURRENT_MODIFICATION after kMaxCommitAttempts conflicts, or the store's error.
-// Only the store's Aborted is a conflict; a plan that answers Aborted is not run again.
+// done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing
+// was to be written, the plan's error, Aborted CONCURRENT_MODIFICATION after kMaxCommitAttempts conflicts, or the
+// store's error. A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
+// since: rows are read one after the other, so that a plan may see what never was at one moment. Any other error of a
+// plan, Aborted too, is an answer.
 void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done);
 
 }  // namespace keyferry

@@ -21,8 +21,9 @@ class TransactionTest : public testing::Test {
   TransactionTest() { term_ = *store_->AcquireWriter(Lineage::kKeep); }
 
   absl::StatusOr<Revision> Run(TransactionPlan plan) {
-    return Await<absl::StatusOr<Revision>>(
-        [&](std::function<void(absl::StatusOr<Revision>)> done) { RunTransaction(writer_, std::move(plan), std::move(done)); });
+    return Await<absl::StatusOr<Revision>>([&](std::function<void(absl::StatusOr<Revision>)> done) {
+      RunTransaction(writer_, std::move(plan), std::move(done));
+    });
   }
   absl::StatusOr<Revision> Put(const std::string& value) {
     return Run([&](Transaction& transaction) {
@@ -67,7 +68,8 @@ TEST_F(TransactionTest, RunsAgainWhenARowItReadChanged) {
   ASSERT_THAT(Run([&](Transaction& transaction) -> absl::Status {
                 ASSIGN_OR_RETURN(const auto row, transaction.Read(kRow));
                 if (++runs == 1) {
-                  EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}), IsOk());
+                  EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}),
+                              IsOk());
                 }
                 transaction.Put(kRow, row->value + " and mine");
                 return absl::OkStatus();
@@ -83,7 +85,8 @@ TEST_F(TransactionTest, PinsTheAbsenceOfARowToo) {
                 ASSIGN_OR_RETURN(const auto row, transaction.Read(kRow));
                 if (++runs == 1) {
                   EXPECT_FALSE(row);
-                  EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}), IsOk());
+                  EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}),
+                              IsOk());
                 }
                 transaction.Put({.family = Family::kMeta, .bytes = "other"}, "x");
                 return absl::OkStatus();
@@ -104,11 +107,28 @@ TEST_F(TransactionTest, DoesNotRunAPlanAgainThatAnswersAbortedItself) {
   EXPECT_FALSE(*store_->Get(kRow));
 }
 
+TEST_F(TransactionTest, DoesNotBelieveAnErrorThatRestsOnARowWhichHasChanged) {
+  ASSERT_THAT(Put("old"), IsOk());
+  std::atomic<int> runs = 0;
+  EXPECT_THAT(Run([&](Transaction& transaction) -> absl::Status {
+                ASSIGN_OR_RETURN(const auto row, transaction.Read(kRow));
+                if (++runs == 1) {
+                  EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}),
+                              IsOk());
+                }
+                return absl::NotFoundError(row->value);
+              }),
+              StatusIs(StatusCode::kNotFound));
+  EXPECT_EQ(runs, 2);
+}
+
 TEST_F(TransactionTest, GivesUpAfterTheLastAttempt) {
   std::atomic<int> runs = 0;
   EXPECT_THAT(Run([&](Transaction& transaction) -> absl::Status {
                 RETURN_IF_ERROR(transaction.Read(kRow).status());
-                EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = std::to_string(++runs)}}}), IsOk());
+                EXPECT_THAT(CommitAndWait(*store_, {.term = term_,
+                                                    .mutations = {{.key = kRow, .value = std::to_string(++runs)}}}),
+                            IsOk());
                 transaction.Put(kRow, "mine");
                 return absl::OkStatus();
               }),
@@ -122,12 +142,13 @@ TEST_F(TransactionTest, HandsOnTheStoresOtherErrors) {
   faulty.Inject({.kind = FaultyStore::Kind::kFailCommitBefore, .status = absl::ResourceExhaustedError("full")});
   const Writer writer{.store = faulty, .executor = *executor_, .term = [this] { return term_; }};
   EXPECT_THAT(Await<absl::StatusOr<Revision>>([&](std::function<void(absl::StatusOr<Revision>)> done) {
-                RunTransaction(writer,
-                               [&](Transaction& transaction) {
-                                 transaction.Put(kRow, "value");
-                                 return absl::OkStatus();
-                               },
-                               std::move(done));
+                RunTransaction(
+                    writer,
+                    [&](Transaction& transaction) {
+                      transaction.Put(kRow, "value");
+                      return absl::OkStatus();
+                    },
+                    std::move(done));
               }),
               StatusIs(StatusCode::kResourceExhausted));
   EXPECT_FALSE(*store_->Get(kRow));

@@ -47,10 +47,11 @@ std::string DefaultRegionOf(const OrganizationRow& organization);
 absl::StatusOr<RegionRow> ReadRegion(Transaction& transaction, std::string_view field, const std::string& region);
 
 void CheckConditions(const WriteConditions& conditions, Violations& violations);
-// Aborted ETAG_MISMATCH with the current etag, unless `etag` is empty or equal. `current` is empty when there is no such object.
+// Aborted ETAG_MISMATCH with the current etag, unless `etag` is empty or equal. `current` is empty when there is no
+// such object.
 absl::Status CheckEtag(std::string_view etag, std::string_view current);
 
-// Runs `plan` as a transaction, or, with validate_only, against the store without committing what it writes, and hands on its answer.
+// Runs `plan` as a transaction, with validate_only without what it would write, and hands on its answer.
 template <typename Answer>
 void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl::StatusOr<Answer>(Transaction&)> plan,
                 std::function<void(absl::StatusOr<Answer>)> done) {
@@ -58,8 +59,8 @@ void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl:
   RunTransaction(
       deps.writer,
       [plan = std::move(plan), answer, validate_only](Transaction& transaction) -> absl::Status {
-        Transaction rehearsal(transaction.store());
-        ASSIGN_OR_RETURN(*answer, plan(validate_only ? rehearsal : transaction));
+        ASSIGN_OR_RETURN(*answer, plan(transaction));
+        if (validate_only) transaction.DropWrites();
         return absl::OkStatus();
       },
       [answer, done = std::move(done)](absl::StatusOr<Revision> committed) {

@@ -43,7 +43,8 @@ void AddConditions(const SecretSetView& view, v1::SecretSet& wire) {
   connected.set_type("RegionConnected");
   connected.set_status(*view.region_connected ? "True" : "False");
   connected.set_reason(*view.region_connected ? "Connected" : "NotConnected");
-  connected.set_message(absl::StrCat(*view.region_connected ? "a" : "no", " provisioner of region ", view.set.region, " is connected"));
+  connected.set_message(
+      absl::StrCat(*view.region_connected ? "a" : "no", " provisioner of region ", view.set.region, " is connected"));
   connected.set_observed_generation(view.status.observed_generation);
 }
 

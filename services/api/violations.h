@@ -21,7 +21,8 @@ class Violations {
   // nullopt: nothing is wrong.
   void Add(std::string_view reason, std::optional<FieldViolation> violation);
 
-  // OK when nothing was added; else InvalidArgument with every violation: under their reason where it is one, under INVALID_REQUEST else.
+  // OK when nothing was added; else InvalidArgument with every violation: under their reason where it is one, under
+  // INVALID_REQUEST else.
   absl::Status ToStatus() const;
 
  private:

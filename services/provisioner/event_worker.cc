@@ -81,7 +81,10 @@ void EventWorker::WorkOnMessage(const v1::ApiMessage& message, std::vector<v1::P
   if (message.has_sync_begin()) {
     resync_.Begin(message.sync_begin().sync_id(), message.sync_begin().as_of_revision());
   } else if (message.has_sync_end()) {
-    EndResync(message.sync_end());
+    v1::ProvisionerMessage done;
+    done.mutable_sync_done()->set_sync_id(message.sync_end().sync_id());
+    done.mutable_sync_done()->set_swept(EndResync(message.sync_end()));
+    answers.push_back(std::move(done));
   } else if (message.has_bookmark()) {
     const absl::Status status = store_.RaiseFloor(message.bookmark().settled_floor());
     if (!status.ok()) Log(Severity::kError, "floor_not_raised", {{"error", status}});
@@ -93,16 +96,23 @@ void EventWorker::WorkOnMessage(const v1::ApiMessage& message, std::vector<v1::P
   }
 }
 
-void EventWorker::EndResync(const v1::SyncEnd& end) {
+bool EventWorker::EndResync(const v1::SyncEnd& end) {
   const absl::Status complete = resync_.Finish({.sync_id = end.sync_id(),
                                                 .as_of_revision = end.as_of_revision(),
                                                 .object_count = end.object_count(),
                                                 .object_hash = end.object_hash()});
-  if (!complete.ok()) return Log(Severity::kError, "resync_not_swept", {{"error", complete}});
+  if (!complete.ok()) {
+    Log(Severity::kError, "resync_not_swept", {{"error", complete}});
+    return false;
+  }
   const auto swept = reconciler_.Sweep([this](const ObjectId& id) { return resync_.HasSeen(id); }, end.as_of_revision(),
                                        end.allow_mass_delete());
-  if (!swept.ok()) return Log(Severity::kError, "resync_not_swept", {{"error", swept.status()}});
+  if (!swept.ok()) {
+    Log(Severity::kError, "resync_not_swept", {{"error", swept.status()}});
+    return false;
+  }
   Log(Severity::kInfo, "resync_complete", {{"objects", end.object_count()}, {"swept", *swept}});
+  return true;
 }
 
 }  // namespace keyferry

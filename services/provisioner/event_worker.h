@@ -36,7 +36,8 @@ class EventWorker {
  private:
   void WorkOnEvents(const std::vector<const v1::Event*>& events, std::vector<v1::ProvisionerMessage>& answers);
   void WorkOnMessage(const v1::ApiMessage& message, std::vector<v1::ProvisionerMessage>& answers);
-  void EndResync(const v1::SyncEnd& end);
+  // Answers whether what the resync did not show is gone.
+  bool EndResync(const v1::SyncEnd& end);
 
   RegionStore& store_;
   Reconciler& reconciler_;

@@ -5,93 +5,35 @@
 #include <rocksdb/write_batch.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "keyferry/storage/records.pb.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
-#include "libs/model/object_hash.h"
 #include "services/provisioner/commit_watermark.h"
-#include "services/provisioner/row_frame.h"
+#include "services/provisioner/region_rows.h"
 
 namespace keyferry {
 namespace {
 
-// Rows: "m" the meta record; "o" | object id; "t" | revision (8 bytes, big-endian) | object id, an empty row for each
-// tombstone.
-constexpr char kMetaKey[] = "m";
-constexpr char kObjectPrefix = 'o';
-constexpr char kTombstonePrefix = 't';
 constexpr size_t kIncarnationBytes = 16;
 constexpr int kTombstonesPerBatch = 10'000;
 
 std::string_view ToView(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
-std::string ObjectKey(const ObjectId& id) { return kObjectPrefix + ObjectIdBytes(id); }
+bool IsLive(const RegionObject& object) { return object.version.operation == Operation::kApply; }
 
-std::string TombstoneKey(uint64_t revision, std::string_view id_bytes) {
-  std::string key(1, kTombstonePrefix);
-  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(revision >> shift));
-  return key.append(id_bytes);
-}
-
-absl::Status Damaged(const std::string& directory, std::string_view what) {
-  return absl::DataLossError(
-      absl::StrCat("the region's store ", directory, " is damaged (", std::string(what),
-                   "); stop, move the directory away and start again: the region gets a new incarnation and "
-                   "the API sends everything again"));
-}
-
-absl::StatusOr<ObjectId> ParseObjectKey(std::string_view key) {
-  const size_t separator = key.find('\0', 2);
-  if (key.size() < 2 || separator == key.npos) return absl::DataLossError("a key is not an object's");
-  const auto kind = static_cast<ObjectKind>(key[1]);
-  if (kind != ObjectKind::kSecretSet && kind != ObjectKind::kDeployment)
-    return absl::DataLossError("unknown kind of object");
-  return ObjectId{.kind = kind,
-                  .organization = std::string(key.substr(2, separator - 2)),
-                  .name = std::string(key.substr(separator + 1))};
-}
-
-std::string EncodeObject(const RegionObject& object) {
-  storage::RegionObjectRecord record;
-  record.set_uid(object.uid);
-  record.set_revision(object.version.revision);
-  record.set_operation(static_cast<int>(object.version.operation));
-  record.set_sealed_object(object.sealed_object);
-  record.set_digest(object.version.digest);
-  return record.SerializeAsString();
-}
-
-absl::StatusOr<RegionObject> DecodeObject(std::string_view key, std::string_view frame) {
-  ASSIGN_OR_RETURN(const std::string_view value, UnframeRow(key, frame));
-  storage::RegionObjectRecord record;
-  if (!record.ParseFromArray(value.data(), static_cast<int>(value.size())))
-    return absl::DataLossError("a row is no record");
-  const auto operation = static_cast<Operation>(record.operation());
-  if (operation != Operation::kApply && operation != Operation::kDelete)
-    return absl::DataLossError("unknown operation");
-  ASSIGN_OR_RETURN(ObjectId id, ParseObjectKey(key));
-  return RegionObject{
-      .id = std::move(id),
-      .uid = std::move(*record.mutable_uid()),
-      .version = {.revision = record.revision(), .operation = operation, .digest = std::move(*record.mutable_digest())},
-      .sealed_object = std::move(*record.mutable_sealed_object())};
-}
-
-std::string EncodeMeta(const RegionMeta& meta, const std::string& region) {
-  storage::RegionMetaRecord record;
-  record.set_target_incarnation(meta.target_incarnation);
-  record.set_max_revision_seen(meta.max_revision_seen);
-  record.set_settled_floor(meta.settled_floor);
-  record.set_region(region);
-  return record.SerializeAsString();
+absl::Status Damaged(const std::string& directory, const std::string& what) {
+  return absl::DataLossError(absl::StrCat("the region's store ", directory, " is damaged (", what,
+                                          "); stop, move the directory away and start again: the region gets a new "
+                                          "incarnation and the API sends everything again"));
 }
 
 rocksdb::Options DatabaseOptions() {
@@ -120,7 +62,7 @@ class RocksDbRegionStore final : public RegionStore {
     RETURN_IF_ERROR(ReadMeta());
     RETURN_IF_ERROR(CheckRows());
     const uint64_t recovered = db_->GetLatestSequenceNumber();
-    const bool is_new = meta_.target_incarnation.empty();
+    const bool is_new = meta_row_.meta.target_incarnation.empty();
     if (!is_new && watermark_->recovered().value_or(UINT64_MAX) <= recovered) return absl::OkStatus();
     if (!is_new) {
       Log(Severity::kError, "region_store_lost_its_tail",
@@ -129,150 +71,161 @@ class RocksDbRegionStore final : public RegionStore {
            {"committed", watermark_->recovered().value_or(0)},
            {"consequence", "new target incarnation, full resync"}});
     }
-    RegionMeta meta = meta_;
-    meta.target_incarnation = RandomBytes(kIncarnationBytes);
+    MetaRow meta_row = meta_row_;
+    meta_row.region = region_;
+    meta_row.meta.target_incarnation = RandomBytes(kIncarnationBytes);
     rocksdb::WriteBatch batch;
-    Write(batch, meta);
+    Write(batch, meta_row);
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::optional<RegionObject>> Get(const ObjectId& id) const override {
-    const std::string key = ObjectKey(id);
-    std::string frame;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), key, &frame);
-    if (status.IsNotFound()) return std::nullopt;
-    if (!status.ok()) return FromRocksDb(status);
-    auto object = DecodeObject(key, frame);
+    ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(ObjectKey(id)));
+    if (!frame) return std::nullopt;
+    auto object = DecodeObjectRow(ObjectKey(id), *frame);
     if (!object.ok()) return Damaged(directory_, std::string(object.status().message()));
     return *std::move(object);
   }
 
   absl::Status ForEach(const std::optional<ObjectId>& after,
                        const std::function<bool(const RegionObject&)>& visit) const override {
-    const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(rocksdb::ReadOptions()));
     // The least key above an id's is the same with a NUL at its end.
-    const std::string start = after ? ObjectKey(*after) + '\0' : std::string(1, kObjectPrefix);
-    for (row->Seek(start); row->Valid() && row->key()[0] == kObjectPrefix; row->Next()) {
-      const auto object = DecodeObject(ToView(row->key()), ToView(row->value()));
-      if (!object.ok()) return Damaged(directory_, std::string(object.status().message()));
-      if (!visit(*object)) return absl::OkStatus();
-    }
-    return row->status().ok() ? absl::OkStatus() : FromRocksDb(row->status());
+    return ForEachRow(after ? ObjectKey(*after) + '\0' : kObjectPrefix,
+                      [&](const RegionObject& object, std::string_view) { return visit(object); });
   }
 
   size_t object_count() const override { return object_count_; }
 
-  RegionMeta meta() const override {
-    std::lock_guard lock(meta_mutex_);
-    return meta_;
-  }
+  RegionMeta meta() const override { return meta_row().meta; }
 
   absl::StatusOr<std::vector<Verdict>> Commit(const std::vector<RegionObject>& changes) override {
     std::lock_guard lock(commit_mutex_);
-    RegionMeta meta = this->meta();
+    MetaRow meta_row = this->meta_row();
     rocksdb::WriteBatch batch;
     std::vector<Verdict> verdicts;
     int64_t added = 0;
     for (const RegionObject& change : changes) {
       ASSIGN_OR_RETURN(const auto held, Get(change.id));
-      const Verdict verdict =
-          Judge(change.version, held ? std::optional(held->version) : std::nullopt, meta.settled_floor);
-      verdicts.push_back(verdict);
-      if (verdict != Verdict::kApply && verdict != Verdict::kDelete) continue;
-      Put(batch, change, held);
-      added += (verdict == Verdict::kApply) - (held && held->version.operation == Operation::kApply);
-      meta.max_revision_seen = std::max(meta.max_revision_seen, change.version.revision);
+      const auto held_version = held ? std::optional(held->version) : std::nullopt;
+      verdicts.push_back(Judge(change.version, held_version, meta_row.meta.settled_floor));
+      if (verdicts.back() != Verdict::kApply && verdicts.back() != Verdict::kDelete) continue;
+      RETURN_IF_ERROR(Replace(batch, meta_row.totals, change, held));
+      added += IsLive(change) - (held && IsLive(*held));
+      meta_row.meta.max_revision_seen = std::max(meta_row.meta.max_revision_seen, change.version.revision);
     }
-    if (batch.Count() > 0) Write(batch, meta);
+    if (batch.Count() > 0) Write(batch, meta_row);
     object_count_ += added;
     return verdicts;
   }
 
   absl::Status RaiseFloor(uint64_t settled_floor) override {
     std::lock_guard lock(commit_mutex_);
-    RegionMeta meta = this->meta();
-    if (settled_floor <= meta.settled_floor) return absl::OkStatus();
-    meta.settled_floor = settled_floor;
+    MetaRow meta_row = this->meta_row();
+    if (settled_floor <= meta_row.meta.settled_floor) return absl::OkStatus();
+    meta_row.meta.settled_floor = settled_floor;
     bool more = true;
     while (more) {
       rocksdb::WriteBatch batch;
-      ASSIGN_OR_RETURN(more, CollectTombstones(batch, settled_floor));
-      Write(batch, meta);
+      ASSIGN_OR_RETURN(more, CollectTombstones(batch, meta_row.totals, settled_floor));
+      Write(batch, meta_row);
     }
     return absl::OkStatus();
   }
 
  private:
+  MetaRow meta_row() const {
+    std::lock_guard lock(meta_mutex_);
+    return meta_row_;
+  }
+
   absl::Status FromRocksDb(const rocksdb::Status& status) const {
     if (status.IsCorruption()) return Damaged(directory_, status.ToString());
     return absl::UnavailableError(absl::StrCat("the region's store ", directory_, ": ", status.ToString()));
   }
 
-  absl::Status ReadMeta() {
+  absl::StatusOr<std::optional<std::string>> GetRow(const std::string& key) const {
     std::string frame;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), kMetaKey, &frame);
-    if (status.IsNotFound()) return CheckEmpty();
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), key, &frame);
+    if (status.IsNotFound()) return std::nullopt;
     if (!status.ok()) return FromRocksDb(status);
-    const auto value = UnframeRow(kMetaKey, frame);
-    storage::RegionMetaRecord record;
-    if (!value.ok() || !record.ParseFromArray(value->data(), static_cast<int>(value->size())) ||
-        record.target_incarnation().size() != kIncarnationBytes) {
-      return Damaged(directory_, "its meta row");
-    }
-    if (record.region() != region_) {
-      return absl::FailedPreconditionError(absl::StrCat("the store ", directory_, " belongs to region ",
-                                                        record.region(), ", not ", region_,
-                                                        "; give each region a data directory of its own"));
-    }
-    meta_ = {.target_incarnation = record.target_incarnation(),
-             .max_revision_seen = record.max_revision_seen(),
-             .settled_floor = record.settled_floor()};
-    return absl::OkStatus();
+    return frame;
   }
 
-  absl::Status CheckEmpty() const {
+  absl::Status ForEachRow(const std::string& start,
+                          const std::function<bool(const RegionObject&, std::string_view frame)>& visit) const {
     const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(rocksdb::ReadOptions()));
-    row->SeekToFirst();
-    if (row->Valid()) return Damaged(directory_, "its meta row is missing");
+    for (row->Seek(start); row->Valid() && row->key().starts_with(kObjectPrefix); row->Next()) {
+      const auto object = DecodeObjectRow(ToView(row->key()), ToView(row->value()));
+      if (!object.ok()) return Damaged(directory_, std::string(object.status().message()));
+      if (!visit(*object, ToView(row->value()))) return absl::OkStatus();
+    }
     return row->status().ok() ? absl::OkStatus() : FromRocksDb(row->status());
   }
 
+  absl::Status ReadMeta() {
+    ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(kMetaKey));
+    // Without one there must be no rows either, which CheckRows then sees.
+    if (!frame) return absl::OkStatus();
+    auto meta_row = DecodeMetaRow(*frame);
+    if (!meta_row.ok()) return Damaged(directory_, std::string(meta_row.status().message()));
+    if (meta_row->region != region_) {
+      return absl::FailedPreconditionError(absl::StrCat("the store ", directory_, " belongs to region ",
+                                                        meta_row->region, ", not ", region_,
+                                                        "; give each region a data directory of its own"));
+    }
+    meta_row_ = *std::move(meta_row);
+    return absl::OkStatus();
+  }
+
   absl::Status CheckRows() {
+    RowTotals totals;
     size_t objects = 0;
-    RETURN_IF_ERROR(ForEach(std::nullopt, [&](const RegionObject& object) {
-      objects += object.version.operation == Operation::kApply;
+    RETURN_IF_ERROR(ForEachRow(kObjectPrefix, [&](const RegionObject& object, std::string_view frame) {
+      totals.Add(frame);
+      objects += IsLive(object);
       return true;
     }));
+    if (totals != meta_row_.totals) {
+      return Damaged(directory_, absl::StrCat("it should hold ", meta_row_.totals.count, " rows; found are ",
+                                              totals.count, ", or others"));
+    }
     object_count_ = objects;
     return absl::OkStatus();
   }
 
-  static void Put(rocksdb::WriteBatch& batch, const RegionObject& change, const std::optional<RegionObject>& held) {
+  absl::Status Replace(rocksdb::WriteBatch& batch, RowTotals& totals, const RegionObject& change,
+                       const std::optional<RegionObject>& held) const {
     const std::string key = ObjectKey(change.id);
-    const std::string_view id_bytes = std::string_view(key).substr(1);
-    if (held && held->version.operation == Operation::kDelete)
-      batch.Delete(TombstoneKey(held->version.revision, id_bytes));
-    if (change.version.operation == Operation::kDelete) batch.Put(TombstoneKey(change.version.revision, id_bytes), "");
-    batch.Put(key, FrameRow(key, EncodeObject(change)));
+    ASSIGN_OR_RETURN(const std::optional<std::string> held_frame, GetRow(key));
+    if (held_frame) totals.Remove(*held_frame);
+    if (held && !IsLive(*held)) batch.Delete(TombstoneKey(held->version.revision, held->id));
+    if (!IsLive(change)) batch.Put(TombstoneKey(change.version.revision, change.id), "");
+    const std::string frame = EncodeObjectRow(change);
+    totals.Add(frame);
+    batch.Put(key, frame);
+    return absl::OkStatus();
   }
 
   // Answers whether there are more of them.
-  absl::StatusOr<bool> CollectTombstones(rocksdb::WriteBatch& batch, uint64_t settled_floor) const {
+  absl::StatusOr<bool> CollectTombstones(rocksdb::WriteBatch& batch, RowTotals& totals, uint64_t settled_floor) const {
     const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(rocksdb::ReadOptions()));
-    const std::string past_floor = settled_floor == UINT64_MAX ? "u" : TombstoneKey(settled_floor + 1, "");
+    const std::string end = PastTombstones(settled_floor);
     int collected = 0;
-    for (row->Seek(std::string(1, kTombstonePrefix)); row->Valid() && row->key().compare(past_floor) < 0; row->Next()) {
+    for (row->Seek(kTombstonePrefix); row->Valid() && row->key().compare(end) < 0; row->Next()) {
       if (collected++ == kTombstonesPerBatch) return true;
+      const std::string object_key = ObjectKeyOfTombstone(ToView(row->key()));
+      ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(object_key));
+      if (frame) totals.Remove(*frame);
+      batch.Delete(object_key);
       batch.Delete(row->key());
-      batch.Delete(kObjectPrefix + std::string(ToView(row->key()).substr(1 + 8)));
     }
     if (!row->status().ok()) return FromRocksDb(row->status());
     return false;
   }
 
   // Everything that is ever written goes through here, with the meta row.
-  void Write(rocksdb::WriteBatch& batch, const RegionMeta& meta) {
-    batch.Put(kMetaKey, FrameRow(kMetaKey, EncodeMeta(meta, region_)));
+  void Write(rocksdb::WriteBatch& batch, const MetaRow& meta_row) {
+    batch.Put(kMetaKey, EncodeMetaRow(meta_row));
     rocksdb::WriteOptions options;
     options.sync = true;
     options.protection_bytes_per_key = 8;
@@ -282,7 +235,7 @@ class RocksDbRegionStore final : public RegionStore {
     }
     watermark_->Write(db_->GetLatestSequenceNumber());
     std::lock_guard lock(meta_mutex_);
-    meta_ = meta;
+    meta_row_ = meta_row;
   }
 
   const std::string directory_;
@@ -291,7 +244,7 @@ class RocksDbRegionStore final : public RegionStore {
   const std::unique_ptr<CommitWatermark> watermark_;
   std::mutex commit_mutex_;
   mutable std::mutex meta_mutex_;
-  RegionMeta meta_;
+  MetaRow meta_row_;
   std::atomic<size_t> object_count_ = 0;
 };
 

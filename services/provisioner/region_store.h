@@ -4,14 +4,13 @@
 // 1. Compare-and-apply: an object changes only as region_rule.h allows; the comparison and the write are one step.
 // 2. What a method has returned for is on disk. A write that fails aborts the process: its outcome is unknown, recovery
 // decides.
-// 3. Tombstones stay until the settled floor passes them; the floor is durable before the first of them goes.
+// 3. Tombstones stay until the settled floor rises past them; the floor is durable before the first of them goes.
 // 4. The target incarnation names this data. It is new with an empty directory, and also when the recovered store ends
-// before its
-//    commit watermark: the region may then hold less than it acked, and only a new incarnation makes the API doubt
-//    every READY of this region and send everything again. What was recovered is kept meanwhile, so that agents still
-//    start.
-// 5. Rows carry a check. A row that fails it makes Open refuse; moving the directory away mends it, at the price of a
-// full resync.
+// before its commit watermark: the region may then hold less than it acked, and only a new incarnation makes the API
+// doubt every READY of this region and send everything again. What was recovered is kept meanwhile, so that agents
+// still start.
+// 5. Rows carry a check, and the meta row says what all checks add up to, since RocksDB can lose a table without an
+// error. When either does not fit, Open refuses; moving the directory away mends it, at the price of a full resync.
 //
 // Thread safety: all methods from any thread; Commit and RaiseFloor run one after another.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_REGION_STORE_H_

@@ -210,43 +210,61 @@ TEST_F(RegionStoreTest, ADamagedOrMissingWatermarkIsANewTarget) {
   }
 }
 
-// Every bit of every file that RocksDB reads: the store refuses, or it is a new target, or nothing is lost.
-TEST_F(RegionStoreTest, AFlippedBitAnywhereIsNeverServedAsTruth) {
-  ASSERT_THAT(store_->Commit({Object("a", 1), Object("b", 2, "other"), Tombstone(SetId("c"), 3)}), IsOk());
-  Reopen();  // moves the rows from the log to a table
-  ASSERT_THAT(store_->Commit({Object("d", 4)}), IsOk());
-  const std::string contents = Contents();
-  const std::string incarnation = store_->meta().target_incarnation;
-  store_.reset();
+// A store that is written and closed, of which copies are damaged.
+class DamagedStoreTest : public RegionStoreTest {
+ protected:
+  DamagedStoreTest() {
+    store_->Commit({Object("a", 1), Object("b", 2, "other"), Tombstone(SetId("c"), 3)}).value();
+    Reopen();  // moves the rows from the log to a table
+    store_->Commit({Object("d", 4)}).value();
+    contents_ = Contents();
+    incarnation_ = store_->meta().target_incarnation;
+    store_.reset();
+    for (const auto& file : std::filesystem::directory_iterator(directory_.File("db"))) {
+      const std::string name = file.path().filename();
+      const bool is_read = name.ends_with(".sst") || name.ends_with(".log") || name.starts_with("MANIFEST");
+      if (is_read && file.file_size() > 0) sizes_[name] = file.file_size();
+    }
+  }
+
+  // The store refuses, or is a new target, or lost nothing. Answers whether it refused.
+  bool CheckWithFlippedBit(const std::string& name, size_t bit) {
+    SCOPED_TRACE(testing::Message() << name << " bit " << bit);
+    TempDir copy("/dev/shm");
+    std::filesystem::copy(directory_.path(), copy.path(), std::filesystem::copy_options::recursive);
+    std::string bytes = ReadAll(copy.File("db/" + name));
+    bytes[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    WriteAll(copy.File("db/" + name), bytes);
+    auto opened = RegionStore::Open(copy.path(), "us-west");
+    if (!opened.ok()) return true;
+    store_ = *std::move(opened);
+    const bool same_target = store_->meta().target_incarnation == incarnation_;
+    EXPECT_TRUE(!same_target || Contents() == contents_) << Contents();
+    store_.reset();
+    return false;
+  }
+
+  std::map<std::string, size_t> sizes_;
+  std::string contents_;
+  std::string incarnation_;
+};
+
+// One in the MANIFEST's frames makes RocksDB 7.8 forget a table and say nothing: hence the totals in the meta row.
+TEST_F(DamagedStoreTest, AFlippedBitInAnyByteOfTheManifestIsNeverServedAsTruth) {
+  for (const auto& [name, size] : sizes_) {
+    if (!name.starts_with("MANIFEST")) continue;
+    for (size_t byte = 0; byte < size; ++byte) CheckWithFlippedBit(name, 8 * byte + byte % 8);
+  }
+}
+
+TEST_F(DamagedStoreTest, AFlippedBitAnywhereIsNeverServedAsTruth) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
+  ASSERT_GE(sizes_.size(), 3u);
   int refused = 0;
-  for (int round = 0; round < 150; ++round) {
-    TempDir copy("/dev/shm");
-    std::filesystem::copy(directory_.path(), copy.path(), std::filesystem::copy_options::recursive);
-    std::vector<std::filesystem::path> files;
-    for (const auto& file : std::filesystem::recursive_directory_iterator(copy.path())) {
-      const std::string extension = file.path().extension();
-      if (file.is_regular_file() && file.file_size() > 0 &&
-          (extension == ".sst" || extension == ".log" || file.path().filename().string().starts_with("MANIFEST")))
-        files.push_back(file.path());
-    }
-    ASSERT_GE(files.size(), 3u);
-    const auto& file = files[random() % files.size()];
-    std::string bytes = ReadAll(file);
-    const size_t bit = random() % (8 * bytes.size());
-    bytes[bit / 8] ^= static_cast<char>(1 << bit % 8);
-    WriteAll(file, bytes);
-    SCOPED_TRACE(testing::Message() << file << " bit " << bit);
-    const auto opened = RegionStore::Open(copy.path(), "us-west");
-    refused += !opened.ok();
-    if (!opened.ok() || (*opened)->meta().target_incarnation != incarnation) continue;
-    store_ = nullptr;
-    std::string found;
-    const absl::Status status =
-        (*opened)->ForEach(std::nullopt, [&](const RegionObject& object) { return found += object.id.name, true; });
-    EXPECT_TRUE(!status.ok() || found == "abcd") << found;
+  for (int round = 0; round < 40; ++round) {
+    for (const auto& [name, size] : sizes_) refused += CheckWithFlippedBit(name, random() % (8 * size));
   }
   EXPECT_GT(refused, 0);
 }
@@ -264,11 +282,14 @@ TEST_F(RegionStoreTest, RandomOperationsAgreeWithAModel) {
     if (choice == 0) {
       Reopen();
     } else if (choice == 1) {
-      floor = std::max<uint64_t>(floor, head - std::min<uint64_t>(head, random() % 10));
-      ASSERT_THAT(store_->RaiseFloor(floor), IsOk());
-      std::erase_if(model, [&](const auto& entry) {
-        return entry.second.version.operation == Operation::kDelete && entry.second.version.revision <= floor;
-      });
+      const uint64_t asked = head - std::min<uint64_t>(head, random() % 10);
+      ASSERT_THAT(store_->RaiseFloor(asked), IsOk());
+      if (asked > floor) {
+        floor = asked;
+        std::erase_if(model, [&](const auto& entry) {
+          return entry.second.version.operation == Operation::kDelete && entry.second.version.revision <= floor;
+        });
+      }
     } else {
       const std::string name(1, static_cast<char>('a' + random() % 8));
       ++head;

@@ -46,4 +46,10 @@ absl::StatusOr<std::string_view> UnframeRow(std::string_view key, std::string_vi
   return value;
 }
 
+uint32_t RowCheck(std::string_view frame) {
+  uint32_t check = 0;
+  for (size_t i = 0; i < kCheckBytes; ++i) check |= static_cast<uint32_t>(static_cast<uint8_t>(frame[i])) << 8 * i;
+  return check;
+}
+
 }  // namespace keyferry

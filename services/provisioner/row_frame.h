@@ -18,6 +18,8 @@ uint32_t Crc32c(std::string_view bytes);
 std::string FrameRow(std::string_view key, std::string_view value);
 // The value, which points into `frame`. DataLoss when the check fails.
 absl::StatusOr<std::string_view> UnframeRow(std::string_view key, std::string_view frame);
+// The check of a frame that UnframeRow accepted.
+uint32_t RowCheck(std::string_view frame);
 
 }  // namespace keyferry
 

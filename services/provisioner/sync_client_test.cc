@@ -245,8 +245,13 @@ TEST_F(SyncClientTest, RaisesTheFloorThatABookmarkTells) {
 
 class SyncClientResyncTest : public SyncClientTest {
  protected:
-  // RETAINs all of `held` sets but the first `unseen`, and one that is not there when asked to.
-  void SendResync(FakeStream& stream, int held, int unseen, bool allow_mass_delete, uint64_t extra_count = 0) {
+  static bool ReadSyncDone(FakeStream& stream) {
+    const v1::ProvisionerMessage message = stream.Next(Kind::kSyncDone);
+    EXPECT_EQ(message.sync_done().sync_id(), "sync");
+    return message.sync_done().swept();
+  }
+  // RETAINs all of `held` sets but the first `unseen`; counts `extra_count` more than it sends. Answers SyncDone.swept.
+  bool SendResync(FakeStream& stream, int held, int unseen, bool allow_mass_delete, uint64_t extra_count = 0) {
     v1::ApiMessage message;
     message.mutable_sync_begin()->set_sync_id("sync");
     message.mutable_sync_begin()->set_as_of_revision(100);
@@ -267,14 +272,14 @@ class SyncClientResyncTest : public SyncClientTest {
     end->set_object_hash(hash);
     end->set_allow_mass_delete(allow_mass_delete);
     stream.Send(message);
-    ReadBucketHashes(stream);
+    return ReadSyncDone(stream);
   }
 };
 
 TEST_F(SyncClientResyncTest, SweepsATenthOfTheObjects) {
   Hold(20);
   const auto stream = Connect();
-  SendResync(*stream, 20, 2, false);
+  EXPECT_TRUE(SendResync(*stream, 20, 2, false));
   EXPECT_EQ(store_->object_count(), 18u);
   EXPECT_THAT(memory_.objects, SizeIs(18));
 }
@@ -282,16 +287,16 @@ TEST_F(SyncClientResyncTest, SweepsATenthOfTheObjects) {
 TEST_F(SyncClientResyncTest, SweepsNothingWhenItWouldBeMoreThanATenth) {
   Hold(20);
   const auto stream = Connect();
-  SendResync(*stream, 20, 3, false);
+  EXPECT_FALSE(SendResync(*stream, 20, 3, false));
   EXPECT_EQ(store_->object_count(), 20u);
-  SendResync(*stream, 20, 3, true);
+  EXPECT_TRUE(SendResync(*stream, 20, 3, true));
   EXPECT_EQ(store_->object_count(), 17u);
 }
 
 TEST_F(SyncClientResyncTest, SweepsNothingWhenTheResyncIsNotComplete) {
   Hold(20);
   const auto stream = Connect();
-  SendResync(*stream, 20, 1, true, /*extra_count=*/1);
+  EXPECT_FALSE(SendResync(*stream, 20, 1, true, /*extra_count=*/1));
   EXPECT_EQ(store_->object_count(), 20u);
 }
 
@@ -310,8 +315,27 @@ TEST_F(SyncClientResyncTest, ForgetsAResyncWhoseStreamDied) {
   end->set_as_of_revision(100);
   end->set_allow_mass_delete(true);
   stream->Send(message);
-  ReadBucketHashes(*stream);
+  EXPECT_FALSE(ReadSyncDone(*stream));
   EXPECT_EQ(store_->object_count(), 20u);
+}
+
+TEST_F(SyncClientResyncTest, SaysDoneAfterTheAcksOfItsEvents) {
+  const auto stream = Connect();
+  v1::ApiMessage message;
+  message.mutable_sync_begin()->set_sync_id("sync");
+  message.mutable_sync_begin()->set_as_of_revision(100);
+  stream->Send(message);
+  SendEvents(*stream, {EventOf(sealer_.Set("env", 5, {}), "sync"), EventOf(Tombstone(SetId("gone"), 6), "sync"),
+                       EventOf(sealer_.Set("env", 5, {}), "sync"), EventOf(sealer_.Set("other", 101, {}))});
+  v1::SyncEnd* end = message.mutable_sync_end();
+  end->set_sync_id("sync");
+  end->set_as_of_revision(100);
+  end->set_object_count(2);
+  end->set_object_hash(ObjectHash(SetId("env")) + ObjectHash(SetId("gone")));
+  stream->Send(message);
+  EXPECT_THAT(ReadAcks(*stream, 4),
+              ElementsAre("env@5 READY", "gone@6 READY", "env@5 DIGEST_MISMATCH", "other@101 READY"));
+  EXPECT_TRUE(ReadSyncDone(*stream));
 }
 
 TEST_F(SyncClientResyncTest, ReportsDriftForARetainOfWhatItDoesNotHold) {

@@ -44,11 +44,12 @@ std::string MetadataOf(const absl::Status& status, const std::string& name) {
 
 ApiScene::ApiScene() {
   term = *faulty.AcquireWriter(Lineage::kKeep);
-  barrier = *Barrier::Open(faulty, keyring, term);
-  deps.reset(new UseCaseDeps{.writer = {.store = barrier->store(), .executor = *executor, .term = [this] { return term; }},
-                             .barrier = *barrier,
-                             .sender = *sender,
-                             .clock = clock});
+  barrier = *Barrier::Open(interrupting, keyring, term);
+  deps.reset(
+      new UseCaseDeps{.writer = {.store = barrier->store(), .executor = *executor, .term = [this] { return term; }},
+                      .barrier = *barrier,
+                      .sender = *sender,
+                      .clock = clock});
   sets = std::make_unique<SecretSets>(*deps);
   deployments = std::make_unique<Deployments>(*deps);
   AddOrganization("acme");
@@ -81,36 +82,43 @@ SetWrite ApiScene::Write(const std::string& set, WriteConditions conditions) con
   return {.organization = "acme", .name = set, .author = "apiKey:tester", .conditions = std::move(conditions)};
 }
 
-absl::StatusOr<SetWriteAnswer> ApiScene::Set(const std::string& set, const KeyValues& values, const std::string& region) {
+absl::StatusOr<SetWriteAnswer> ApiScene::Set(const std::string& set, const KeyValues& values,
+                                             const std::string& region) {
   return Set(Write(set), values, SetMode::kMerge, region);
 }
 
-absl::StatusOr<SetWriteAnswer> ApiScene::Set(SetWrite write, const KeyValues& values, SetMode mode, const std::string& region) {
+absl::StatusOr<SetWriteAnswer> ApiScene::Set(SetWrite write, const KeyValues& values, SetMode mode,
+                                             const std::string& region) {
   return Await<absl::StatusOr<SetWriteAnswer>>(
       [&](SecretSets::Done done) { sets->Set(std::move(write), region, mode, ToValues(values), std::move(done)); });
 }
 
-absl::StatusOr<SetWriteAnswer> ApiScene::SetPull(SetWrite write, const std::string& host, const std::string& auth, const std::string& region) {
+absl::StatusOr<SetWriteAnswer> ApiScene::SetPull(SetWrite write, const std::string& host, const std::string& auth,
+                                                 const std::string& region) {
   return Await<absl::StatusOr<SetWriteAnswer>>([&](SecretSets::Done done) {
     sets->SetImagePullSecret(std::move(write), region, host, SecretBytes::Copy(auth), std::move(done));
   });
 }
 
 absl::StatusOr<SetWriteAnswer> ApiScene::Unset(SetWrite write, const std::string& key) {
-  return Await<absl::StatusOr<SetWriteAnswer>>([&](SecretSets::Done done) { sets->Unset(std::move(write), key, std::move(done)); });
+  return Await<absl::StatusOr<SetWriteAnswer>>(
+      [&](SecretSets::Done done) { sets->Unset(std::move(write), key, std::move(done)); });
 }
 
 absl::StatusOr<SetWriteAnswer> ApiScene::Rollback(SetWrite write, int64_t generation) {
-  return Await<absl::StatusOr<SetWriteAnswer>>([&](SecretSets::Done done) { sets->Rollback(std::move(write), generation, std::move(done)); });
+  return Await<absl::StatusOr<SetWriteAnswer>>(
+      [&](SecretSets::Done done) { sets->Rollback(std::move(write), generation, std::move(done)); });
 }
 
 absl::Status ApiScene::Delete(SetWrite write, bool force) {
-  return Await<absl::Status>([&](std::function<void(absl::Status)> done) { sets->Delete(std::move(write), force, std::move(done)); });
+  return Await<absl::Status>(
+      [&](std::function<void(absl::Status)> done) { sets->Delete(std::move(write), force, std::move(done)); });
 }
 
 absl::StatusOr<SecretSetView> ApiScene::Get(const std::string& set) { return GetSet(*deps, "acme", set); }
 
-absl::StatusOr<DeploymentView> ApiScene::Deploy(const Deployment& wanted, IfExists if_exists, WriteConditions conditions) {
+absl::StatusOr<DeploymentView> ApiScene::Deploy(const Deployment& wanted, IfExists if_exists,
+                                                WriteConditions conditions) {
   Deployment of_acme = wanted;
   of_acme.organization = "acme";
   return Await<absl::StatusOr<DeploymentView>>(
@@ -124,8 +132,9 @@ absl::Status ApiScene::DeleteDeployment(const std::string& agent, WriteCondition
 }
 
 absl::StatusOr<Revision> ApiScene::Commit(TransactionPlan plan) {
-  return Await<absl::StatusOr<Revision>>(
-      [&](std::function<void(absl::StatusOr<Revision>)> done) { RunTransaction(deps->writer, std::move(plan), std::move(done)); });
+  return Await<absl::StatusOr<Revision>>([&](std::function<void(absl::StatusOr<Revision>)> done) {
+    RunTransaction(deps->writer, std::move(plan), std::move(done));
+  });
 }
 
 bool ApiScene::Ack(const std::string& region, const ObjectId& object, int64_t* generation) {
@@ -133,7 +142,10 @@ bool ApiScene::Ack(const std::string& region, const ObjectId& object, int64_t* g
 }
 
 bool ApiScene::Nack(const std::string& region, const ObjectId& object, const std::string& message) {
-  return Observe(region, object, {.result = AckResult::kFailed, .error_reason = "SINK_FULL", .error_message = message, .permanent = true}, nullptr);
+  return Observe(
+      region, object,
+      {.result = AckResult::kFailed, .error_reason = "SINK_FULL", .error_message = message, .permanent = true},
+      nullptr);
 }
 
 bool ApiScene::Ack(const std::string& set) {
@@ -149,7 +161,8 @@ void ApiScene::SetReady(const std::string& set, const KeyValues& values, const s
 void ApiScene::WipeRegion(const std::string& region) { SetIncarnation(region, "incarnation-2"); }
 
 // Only the desired row that was read is acked: the commit holds it, as the region's session does.
-bool ApiScene::Observe(const std::string& region, const ObjectId& object, const Observation& said, int64_t* generation) {
+bool ApiScene::Observe(const std::string& region, const ObjectId& object, const Observation& said,
+                       int64_t* generation) {
   const auto desired_row = barrier->store().Get(keys::Desired(region, object));
   if (!desired_row.ok() || !*desired_row) return false;
   const Revision revision = (*desired_row)->revision;
@@ -204,7 +217,8 @@ Opened ApiScene::OpenObject(const std::string& region, const std::string& sealed
   const auto open = [&](const SealedEntry& entry, const std::string& uid, const std::string& name) {
     for (const SealedDataKey& key : object.data_keys) {
       if (key.id != entry.data_key_id) continue;
-      const auto data_key = OpenedDataKey::Open(region_keys.at(region), {.organization_uid = object.organization_uid, .set_uid = uid}, key);
+      const auto data_key = OpenedDataKey::Open(region_keys.at(region),
+                                                {.organization_uid = object.organization_uid, .set_uid = uid}, key);
       ASSERT_THAT(data_key, IsOk());
       const auto value = data_key->Open(entry);
       ASSERT_THAT(value, IsOk());
@@ -213,7 +227,8 @@ Opened ApiScene::OpenObject(const std::string& region, const std::string& sealed
     ASSERT_TRUE(opened.contains(name)) << "no data key for " << name;
   };
   for (const SealedEntry& entry : object.entries) open(entry, set_uid, entry.key);
-  if (!object.pull_entry.data_key_id.empty()) open(object.pull_entry, object.pull_secret_uid, "pull " + object.pull_secret_host);
+  if (!object.pull_entry.data_key_id.empty())
+    open(object.pull_entry, object.pull_secret_uid, "pull " + object.pull_secret_host);
   return opened;
 }
 

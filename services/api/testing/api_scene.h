@@ -1,5 +1,5 @@
-// A sealed store in memory, an organization, two regions whose private keys the test holds, and the use cases over them. Calls wait for
-// their answers.
+// A sealed store in memory, an organization, two regions whose private keys the test holds, and the use cases over
+// them. Calls wait for their answers.
 //
 // Thread safety: the calls from any thread; the members as their own types say.
 #ifndef KEYFERRY_SERVICES_API_TESTING_API_SCENE_H_
@@ -19,13 +19,15 @@
 #include "services/api/deployments.h"
 #include "services/api/secret_sets.h"
 #include "services/api/set_status.h"
+#include "services/api/testing/interrupting_store.h"
 
 namespace keyferry {
 
 // The answer of a call that gives it to a callback.
 template <typename Answer>
 Answer Await(const std::function<void(std::function<void(Answer)>)>& call) {
-  std::shared_ptr<std::pair<absl::Notification, std::optional<Answer>>> answer(new std::pair<absl::Notification, std::optional<Answer>>());
+  std::shared_ptr<std::pair<absl::Notification, std::optional<Answer>>> answer(
+      new std::pair<absl::Notification, std::optional<Answer>>());
   call([answer](Answer given) {
     answer->second = std::move(given);
     answer->first.Notify();
@@ -49,13 +51,16 @@ class ApiScene {
   // `acme` / `apiKey:tester`.
   SetWrite Write(const std::string& set, WriteConditions conditions = {}) const;
   absl::StatusOr<SetWriteAnswer> Set(const std::string& set, const KeyValues& values, const std::string& region = "");
-  absl::StatusOr<SetWriteAnswer> Set(SetWrite write, const KeyValues& values, SetMode mode = SetMode::kMerge, const std::string& region = "");
-  absl::StatusOr<SetWriteAnswer> SetPull(SetWrite write, const std::string& host, const std::string& auth, const std::string& region = "");
+  absl::StatusOr<SetWriteAnswer> Set(SetWrite write, const KeyValues& values, SetMode mode = SetMode::kMerge,
+                                     const std::string& region = "");
+  absl::StatusOr<SetWriteAnswer> SetPull(SetWrite write, const std::string& host, const std::string& auth,
+                                         const std::string& region = "");
   absl::StatusOr<SetWriteAnswer> Unset(SetWrite write, const std::string& key);
   absl::StatusOr<SetWriteAnswer> Rollback(SetWrite write, int64_t generation);
   absl::Status Delete(SetWrite write, bool force = false);
   absl::StatusOr<SecretSetView> Get(const std::string& set);
-  absl::StatusOr<DeploymentView> Deploy(const Deployment& wanted, IfExists if_exists = IfExists::kRefuse, WriteConditions conditions = {});
+  absl::StatusOr<DeploymentView> Deploy(const Deployment& wanted, IfExists if_exists = IfExists::kRefuse,
+                                        WriteConditions conditions = {});
   absl::Status DeleteDeployment(const std::string& agent, WriteConditions conditions = {});
 
   // The region proves, or refuses, what it shall hold now. False: that changed meanwhile.
@@ -80,6 +85,7 @@ class ApiScene {
   FakeClock clock;
   std::unique_ptr<Store> memory = NewMemoryStore();
   FaultyStore faulty{*memory};
+  InterruptingStore interrupting{faulty};
   Keyring keyring = Keyring::ForTest();
   Term term;
   std::unique_ptr<Barrier> barrier;
@@ -96,8 +102,12 @@ class ApiScene {
   Opened OpenObject(const std::string& region, const std::string& sealed_object, const std::string& set_uid);
 };
 
-inline ObjectId SetObject(const std::string& set) { return {.kind = ObjectKind::kSecretSet, .organization = "acme", .name = set}; }
-inline ObjectId AgentObject(const std::string& agent) { return {.kind = ObjectKind::kDeployment, .organization = "acme", .name = agent}; }
+inline ObjectId SetObject(const std::string& set) {
+  return {.kind = ObjectKind::kSecretSet, .organization = "acme", .name = set};
+}
+inline ObjectId AgentObject(const std::string& agent) {
+  return {.kind = ObjectKind::kDeployment, .organization = "acme", .name = agent};
+}
 
 std::vector<SecretValue> ToValues(const KeyValues& values);
 

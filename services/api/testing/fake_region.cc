@@ -210,7 +210,11 @@ void FakeProvisioner::Saw(const v1::Event& event) {
 void FakeProvisioner::Sweep(const v1::SyncEnd& end) {
   uint64_t hash = 0;
   for (const ObjectId& object : seen_) hash += ObjectHash(object);
-  if (end.sync_id() != sync_id_ || end.object_count() != seen_.size() || end.object_hash() != hash) return;
+  v1::ProvisionerMessage done;
+  done.mutable_sync_done()->set_sync_id(end.sync_id());
+  done.mutable_sync_done()->set_swept(end.sync_id() == sync_id_ && end.object_count() == seen_.size() && end.object_hash() == hash);
+  Say(done);
+  if (!done.sync_done().swept()) return;
   for (auto& [object, held] : region_.objects()) {
     if (!seen_.contains(object) && held.revision <= end.as_of_revision()) {
       held = {.uid = held.uid, .revision = end.as_of_revision(), .deleted = true};
