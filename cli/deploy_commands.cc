@@ -127,7 +127,7 @@ absl::Status ListAgents(Session& session) {
   v1::ListDeploymentsRequest request;
   request.set_organization(session.settings().organization);
   request.set_region(session.line().region);
-  request.set_page_size(kMaxPageSize);
+  request.set_page_size(kDefaultPageSize);
   Table table{.header = {"AGENT", "REGION", "STATUS", "GENERATION", "SECRETS", "IMAGE", "UPDATED"}};
   nlohmann::ordered_json agents = nlohmann::ordered_json::array();
   do {

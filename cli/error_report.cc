@@ -70,7 +70,7 @@ std::string ErrorReport(const absl::Status& status) {
       AppendLine(report, violation.field, violation.description);
   }
   for (const std::string& blocker : details.blockers) AppendLine(report, "in the way", blocker);
-  if (details.retry_after) AppendLine(report, "retry after", absl::FormatDuration(*details.retry_after));
+  if (details.retry_after) AppendLine(report, "retry after", DurationText(*details.retry_after));
   AppendLine(report, "what to do", NextStep(details));
   if (details.reason != kUsageReason) AppendLine(report, "reason", details.reason);
   for (const char* name : {"etag", "requestId"}) {

@@ -156,6 +156,7 @@ TEST_F(KeyferryTest, TheListFollowsPages) {
   api_.On<v1::ListSecretSetsRequest, v1::ListSecretSetsResponse>(
       "SecretSets/ListSecretSets", [](const auto& request, auto& response) {
         EXPECT_EQ(request.region(), "us-west");
+        EXPECT_EQ(request.page_size(), 100);
         const bool first = request.page_token().empty();
         *response.add_secret_sets() = first ? Set("aaa", v1::READINESS_READY) : Set("bbb");
         if (first) response.set_next_page_token("t");
@@ -270,6 +271,22 @@ TEST_F(KeyferryTest, WhatMayNotComeTwiceIsTriedOnce) {
   });
   EXPECT_EQ(Run({"keys", "create", "ci", "--role", "deployer"}).exit_code, 1);
   EXPECT_THAT(api_.calls(), SizeIs(1));
+}
+
+TEST_F(KeyferryTest, AKeyIsRevokedByItsIdAndAWholeKeyIsRefusedUnseen) {
+  api_.On<v1::RevokeApiKeyRequest, v1::RevokeApiKeyResponse>("Organizations/RevokeApiKey", [](const auto& request,
+                                                                                              auto&) {
+    EXPECT_EQ(request.id(), "0123456789");
+    return absl::OkStatus();
+  });
+  for (const std::string& id : {std::string("kf_0123456789_") + kSentinel, std::string(kSentinel),
+                                std::string("012345678"), std::string("01234567890"), std::string("012345678_")}) {
+    const Outcome refused = Run({"keys", "revoke", id, "--skip-confirm"});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.error, HasSubstr("10 characters after kf_"));
+  }
+  EXPECT_THAT(api_.calls(), IsEmpty());
+  EXPECT_EQ(Run({"keys", "revoke", "0123456789", "--skip-confirm"}).output, "revoked: API key 0123456789\n");
 }
 
 TEST_F(KeyferryTest, WithoutAnEndpointNothingIsCalled) {

@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/usage.h"
 #include "cli/views.h"
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
@@ -11,9 +14,11 @@
 namespace keyferry {
 namespace {
 
+constexpr size_t kKeyIdLength = 10;
+
 absl::Status ListOrganizations(Session& session) {
   v1::ListOrganizationsRequest request;
-  request.set_page_size(kMaxPageSize);
+  request.set_page_size(kDefaultPageSize);
   Table table{.header = {"NAME", "DISPLAY NAME", "CREATED"}};
   nlohmann::ordered_json organizations = nlohmann::ordered_json::array();
   do {
@@ -94,8 +99,16 @@ absl::Status CreateKey(Session& session) {
   return absl::OkStatus();
 }
 
+// The text is not shown: it may be a whole key.
+absl::Status CheckKeyId(const std::string& id) {
+  if (id.size() == kKeyIdLength && std::all_of(id.begin(), id.end(), absl::ascii_isalnum)) return absl::OkStatus();
+  return UsageError(
+      "the id of an API key is the 10 characters after kf_; `keyferry keys list` shows it. Never give the whole key");
+}
+
 absl::Status RevokeKey(Session& session) {
   const std::string& id = session.line().name;
+  RETURN_IF_ERROR(CheckKeyId(id));
   RETURN_IF_ERROR(session.Confirm(absl::StrCat("Revoke the API key ", id, "? Whoever uses it is refused at once.")));
   v1::RevokeApiKeyRequest request;
   request.set_organization(session.settings().organization);

@@ -90,6 +90,11 @@ std::string RenderTable(const Table& table, bool colour) {
   return text;
 }
 
+std::string DurationText(absl::Duration duration) {
+  const absl::Duration step = duration < absl::Seconds(1) ? absl::Milliseconds(1) : absl::Milliseconds(100);
+  return absl::FormatDuration(absl::Floor(duration + step / 2, step));
+}
+
 std::string RenderFields(const std::vector<std::pair<std::string, std::string>>& fields, bool colour) {
   size_t width = 0;
   for (const auto& [name, value] : fields) width = std::max(width, name.size() + 1);

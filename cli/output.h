@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace keyferry {
 
 enum class OutputFormat { kTable, kJson, kYaml };
@@ -24,6 +26,9 @@ std::string RenderFields(const std::vector<std::pair<std::string, std::string>>&
 // Indented by two spaces, one newline at the end. Bytes that are no UTF-8 become U+FFFD.
 std::string RenderJson(const nlohmann::ordered_json& document);
 std::string RenderYaml(const nlohmann::ordered_json& document);
+
+// To a tenth of a second, below one second to the millisecond: `30s`, `1.5s`, `50ms`.
+std::string DurationText(absl::Duration duration);
 
 // Control characters become \xNN, so that no text from elsewhere drives the terminal.
 std::string Printable(std::string_view text);

@@ -84,6 +84,16 @@ TEST(ErrorReportTest, ExitCodesFollowReasonThenCode) {
   }
 }
 
+TEST(OutputTest, DurationsAreRounded) {
+  EXPECT_EQ(DurationText(absl::Nanoseconds(29'999'999'169)), "30s");
+  EXPECT_EQ(DurationText(absl::Milliseconds(1500)), "1.5s");
+  EXPECT_EQ(DurationText(absl::Milliseconds(1549)), "1.5s");
+  EXPECT_EQ(DurationText(absl::Milliseconds(50)), "50ms");
+  EXPECT_EQ(DurationText(absl::Microseconds(999'999)), "1s");
+  EXPECT_EQ(DurationText(absl::ZeroDuration()), "0");
+  EXPECT_EQ(DurationText(absl::InfiniteDuration()), "inf");
+}
+
 TEST(ErrorReportTest, SaysWhatIsWrongAndWhatToDo) {
   const absl::Status status =
       MakeError(absl::StatusCode::kAborted, "secret set a-b is being provisioned",

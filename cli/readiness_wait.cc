@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/output.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
@@ -18,7 +19,7 @@ constexpr absl::Duration kSlowestPoll = absl::Seconds(1);
 
 absl::Status TimedOut(const std::string& what, const std::string& region, absl::Duration timeout) {
   return MakeError(absl::StatusCode::kDeadlineExceeded,
-                   absl::StrCat(what, " is still pending in region ", region, " after ", absl::FormatDuration(timeout)),
+                   absl::StrCat(what, " is still pending in region ", region, " after ", DurationText(timeout)),
                    {.reason = "WAIT_TIMED_OUT"});
 }
 

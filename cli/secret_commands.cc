@@ -46,7 +46,7 @@ absl::Status ListSets(Session& session) {
   v1::ListSecretSetsRequest request;
   request.set_organization(session.settings().organization);
   request.set_region(session.line().region);
-  request.set_page_size(kMaxPageSize);
+  request.set_page_size(kDefaultPageSize);
   Table table{.header = {"NAME", "TYPE", "REGION", "STATUS", "GENERATION", "KEYS", "UPDATED"}};
   nlohmann::ordered_json sets = nlohmann::ordered_json::array();
   do {

@@ -27,6 +27,11 @@ inline constexpr size_t kMaxEnvironmentBytes = 1024 * 1024;
 inline constexpr int kMaxGenerationsKept = 10;
 inline constexpr int kDefaultPageSize = 100;
 inline constexpr int kMaxPageSize = 1000;
+// A page holds about so much on the wire, far below what a stock gRPC client takes, and looks at so many rows.
+inline constexpr size_t kMaxPageBytes = 1024 * 1024;
+inline constexpr size_t kMaxPageRows = 2000;
+// Live at a time in one process.
+inline constexpr size_t kMaxWatchesPerOrganization = 64;
 inline constexpr int kMaxCommitAttempts = 8;
 inline constexpr absl::Duration kRequestIdLifetime = absl::Hours(24);
 inline constexpr absl::Duration kDefaultWait = absl::Seconds(30);
@@ -37,6 +42,10 @@ inline constexpr int kMaxReceiveMessageBytes = 4 * 1024 * 1024;
 inline constexpr int kMaxMetadataBytes = 8 * 1024;
 inline constexpr int kMaxConcurrentStreams = 128;
 inline constexpr int kMaxConnections = 10'000;
+// Of messages and buffers that a server holds for its connections.
+inline constexpr size_t kMaxServerMemoryBytes = 512 * 1024 * 1024;
+// Authenticated calls that wait for a thread.
+inline constexpr int kMaxCallsWaiting = 1024;
 
 // Provisioning.
 inline constexpr int kMaxInflightObjects = 64;

@@ -53,6 +53,12 @@ class OpenConnections {
   absl::Duration next_count_ = -absl::InfiniteDuration();
 };
 
+rlim_t DescriptorLimit() {
+  rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
 class LoopAcceptor final : public Acceptor {
  public:
   LoopAcceptor(ListenerOptions options, Listener listener, Descriptor stop)
@@ -131,12 +137,19 @@ class LoopAcceptor final : public Acceptor {
 
 }  // namespace
 
+int ClampConnections(int wanted, rlim_t descriptor_limit) {
+  const rlim_t free = descriptor_limit > kReservedDescriptors ? descriptor_limit - kReservedDescriptors : 0;
+  const rlim_t room = std::max<rlim_t>(free / 2, kMinConnections);
+  return room < static_cast<rlim_t>(wanted) ? static_cast<int>(room) : wanted;
+}
+
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Bind(ListenerOptions options) {
   const bool is_unix = options.address.starts_with("unix:");
   if (options.allowed_users && !is_unix) return absl::InvalidArgumentError("only a unix socket knows its peer's user");
   Descriptor stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (stop.get() < 0) return absl::UnavailableError(absl::StrCat("eventfd: ", strerror(errno)));
   ASSIGN_OR_RETURN(Listener listener, Listen(options.address, options.file_mode));
+  options.max_connections = ClampConnections(options.max_connections, DescriptorLimit());
   return std::make_unique<LoopAcceptor>(std::move(options), std::move(listener), std::move(stop));
 }
 

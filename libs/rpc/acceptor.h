@@ -5,6 +5,7 @@
 #ifndef KEYFERRY_RPC_ACCEPTOR_H_
 #define KEYFERRY_RPC_ACCEPTOR_H_
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -18,9 +19,19 @@
 
 namespace keyferry {
 
+// Descriptors that connections leave for the store, for streams and for what they lead to.
+inline constexpr int kReservedDescriptors = 512;
+// However few descriptors there are.
+inline constexpr int kMinConnections = 16;
+
+// `wanted`, or what this many descriptors (RLIMIT_NOFILE) have room for: half of those not reserved, as a server has
+// two doors.
+int ClampConnections(int wanted, rlim_t descriptor_limit);
+
 struct ListenerOptions {
   // `host:port` (port 0: any free one; `[::1]:0`) or `unix:/path`.
   std::string address;
+  // Clamped to what RLIMIT_NOFILE has room for.
   int max_connections = kMaxConnections;
   // Unix sockets: mode of the file, and the users that may connect (SO_PEERCRED); nullopt: whoever the mode lets.
   mode_t file_mode = 0600;

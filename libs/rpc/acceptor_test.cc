@@ -111,6 +111,16 @@ TEST(AcceptorTest, ConnectionsPastTheCapAreClosedAndComeInAgainOnceOthersEnd) {
   EXPECT_GE(connections.count(), 1U);
 }
 
+TEST(AcceptorTest, ConnectionsLeaveDescriptorsForTheRest) {
+  const rlim_t enough = 2 * 100 + kReservedDescriptors;
+  EXPECT_EQ(ClampConnections(100, RLIM_INFINITY), 100);
+  EXPECT_EQ(ClampConnections(100, enough), 100);
+  EXPECT_EQ(ClampConnections(100, enough - 1), 99);
+  EXPECT_EQ(ClampConnections(100, kReservedDescriptors), kMinConnections);
+  EXPECT_EQ(ClampConnections(100, 0), kMinConnections);
+  EXPECT_EQ(ClampConnections(2, 0), 2);
+}
+
 TEST(AcceptorTest, UnixSocketHasItsModeAndGoesAwayWithTheAcceptor) {
   const TempDir directory;
   const std::string path = directory.File("socket");

@@ -1,6 +1,7 @@
 #include "libs/rpc/server.h"
 
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -42,6 +43,9 @@ constexpr Argument kArguments[] = {
 
 void Configure(grpc::ServerBuilder& builder) {
   for (const Argument& argument : kArguments) builder.AddChannelArgument(argument.name, argument.value);
+  grpc::ResourceQuota quota("keyferry");
+  quota.Resize(kMaxServerMemoryBytes);
+  builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxReceiveMessageBytes);
   builder.SetMaxSendMessageSize(kMaxReceiveMessageBytes);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);

@@ -1,6 +1,6 @@
-// A gRPC server behind our own accept loops, with the house's limits: message and metadata sizes, streams a connection,
-// keepalive, no compression (it would tell of secrets by their size), the standard health service on every door, never
-// reflection or channelz.
+// A gRPC server behind our own accept loops, with the house's limits: message and metadata sizes, memory, streams a
+// connection, keepalive, no compression (it would tell of secrets by their size), the standard health service on every
+// door, never reflection or channelz.
 //
 // What a door lets a peer prove follows from its credentials; services read it from the call's AuthContext.
 //

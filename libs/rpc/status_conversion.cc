@@ -18,11 +18,15 @@ constexpr char kOmitted[] = "omitted_details";
 // Stock clients accept 8 KiB of trailers, and base64 makes four bytes of three.
 constexpr size_t kMaxMessageBytes = 768;
 constexpr size_t kMaxDetailBytes = 4200;
-constexpr absl::Duration kUnavailableRetry = absl::Seconds(1);
+constexpr absl::Duration kDefaultRetry = absl::Seconds(1);
 
 bool IsInternal(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
          code == absl::StatusCode::kDataLoss;
+}
+
+bool PassesWithTime(absl::StatusCode code) {
+  return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted;
 }
 
 // Cuts between characters, never within one.
@@ -36,7 +40,7 @@ std::string Shorten(absl::string_view text) {
 ErrorDetails DetailsWithDefaults(const absl::Status& status) {
   ErrorDetails details = DetailsOf(status).value_or(ErrorDetails{});
   if (details.reason.empty()) details.reason = absl::StatusCodeToString(status.code());
-  if (!details.retry_after && status.code() == absl::StatusCode::kUnavailable) details.retry_after = kUnavailableRetry;
+  if (!details.retry_after && PassesWithTime(status.code())) details.retry_after = kDefaultRetry;
   return details;
 }
 

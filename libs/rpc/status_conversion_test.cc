@@ -79,9 +79,14 @@ TEST(StatusConversionTest, TextsOfInternalErrorsAreReplacedByTheIncident) {
   }
 }
 
-TEST(StatusConversionTest, UnavailableTellsWhenToTryAgain) {
-  const absl::Status back = FromGrpcStatus(ToGrpcStatus(absl::UnavailableError("draining"), ""));
-  EXPECT_EQ(DetailsOf(back)->retry_after, absl::Seconds(1));
+TEST(StatusConversionTest, WhatPassesWithTimeTellsWhenToTryAgain) {
+  for (const auto code : {absl::StatusCode::kUnavailable, absl::StatusCode::kResourceExhausted}) {
+    EXPECT_EQ(DetailsOf(FromGrpcStatus(ToGrpcStatus(absl::Status(code, "busy"), "")))->retry_after, absl::Seconds(1));
+    const absl::Status later = MakeError(code, "busy", {.reason = "BUSY", .retry_after = absl::Seconds(7)});
+    EXPECT_EQ(DetailsOf(FromGrpcStatus(ToGrpcStatus(later, "")))->retry_after, absl::Seconds(7));
+  }
+  const absl::Status never = FromGrpcStatus(ToGrpcStatus(absl::NotFoundError("gone"), ""));
+  EXPECT_EQ(DetailsOf(never)->retry_after, std::nullopt);
 }
 
 TEST(StatusConversionTest, AThousandViolationsStayBelowTheTrailersOfStockClients) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/common/error.h"
+#include "libs/model/names.h"
 
 namespace keyferry {
 namespace {
@@ -143,6 +144,11 @@ absl::Status CheckPermission(const AccessRow& row, const Caller& caller) {
 }
 
 absl::Status OrganizationNotFound(std::string_view organization) {
+  // What is no name may be a key that was typed in its place.
+  if (CheckOrganizationName("organization", organization)) {
+    return MakeError(absl::StatusCode::kNotFound, "the organization does not exist",
+                     {.reason = "ORGANIZATION_NOT_FOUND"});
+  }
   const std::string name(organization);
   return NotFound("ORGANIZATION_NOT_FOUND", absl::StrCat("organization \"", name, "\" does not exist"), name);
 }

@@ -56,7 +56,8 @@ std::string_view NameOf(Principal principal);
 // PermissionDenied unless the row allows the caller. Before anything is looked up.
 absl::Status CheckPermission(const AccessRow& row, const Caller& caller);
 
-// NotFound, ORGANIZATION_NOT_FOUND: the one answer for an absent organization and for another tenant's.
+// NotFound, ORGANIZATION_NOT_FOUND: the one answer for an absent organization and for another tenant's. Shows the text
+// only where it could be a name.
 absl::Status OrganizationNotFound(std::string_view organization);
 
 }  // namespace keyferry

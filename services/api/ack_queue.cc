@@ -3,17 +3,25 @@
 #include <set>
 
 #include "libs/common/log.h"
+#include "libs/storage/keys.h"
 
 namespace keyferry {
 
 struct AckQueue::Batch {
   AckContext context;
+  uint64_t epoch = 0;
   std::vector<AckReport> acks;
   std::vector<AckEffect> effects;
 
-  // A row that cannot be read must not hold up the others.
   absl::Status Plan(Transaction& transaction) {
     effects.clear();
+    // Pinned: whoever was granted the region meanwhile, nothing that an older session heard is written after that.
+    ASSIGN_OR_RETURN(const auto state, transaction.Get<RegionStateRow>(keys::RegionState(context.region)));
+    if (!state || state->value.epoch != epoch) {
+      effects.assign(acks.size(), AckEffect::kStale);
+      return absl::OkStatus();
+    }
+    // A row that cannot be read must not hold up the others.
     for (const AckReport& ack : acks) {
       const absl::StatusOr<AckEffect> effect = SettleAck(transaction, context, ack);
       if (!effect.ok()) {
@@ -36,6 +44,7 @@ void AckQueue::Advance() {
   if (stopped_ || committing_ || acks_.empty()) return;
   const auto batch = std::make_shared<Batch>();
   batch->context = context_();
+  batch->epoch = epoch_;
   // A plan does not see its own writes, so no object twice.
   std::set<ObjectId> objects;
   while (!acks_.empty() && batch->acks.size() < kMaxAcksPerCommit && objects.insert(acks_.front().object).second) {

@@ -22,7 +22,7 @@ class AckQueue : public std::enable_shared_from_this<AckQueue> {
   using Settled = std::function<void(const AckReport& ack, AckEffect effect)>;
   // context is asked at each commit; settled is called on the strand, once an ack.
   AckQueue(const FeedSettings& settings, std::function<AckContext()> context, Settled settled)
-      : writer_(settings.writer), strand_(settings.strand), context_(std::move(context)), settled_(std::move(settled)) {}
+      : writer_(settings.writer), epoch_(settings.epoch), strand_(settings.strand), context_(std::move(context)), settled_(std::move(settled)) {}
 
   // False: kMaxAcksQueued are waiting.
   bool Add(AckReport ack);
@@ -37,6 +37,7 @@ class AckQueue : public std::enable_shared_from_this<AckQueue> {
   void Committed(const std::shared_ptr<Batch>& batch, const absl::Status& committed);
 
   const Writer writer_;
+  const uint64_t epoch_;
   const std::shared_ptr<Strand> strand_;
   const std::function<AckContext()> context_;
   const Settled settled_;

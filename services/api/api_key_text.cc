@@ -60,6 +60,8 @@ void FillBase62(std::span<uint8_t> out) {
 
 }  // namespace
 
+bool IsApiKeyId(std::string_view text) { return text.size() == kApiKeyIdLength && IsBase62(text); }
+
 std::optional<ParsedApiKey> ParseApiKey(std::string_view text) {
   if (text.size() != kLength || !text.starts_with(kPrefix) || text[kSecretOffset - 1] != '_') return std::nullopt;
   const ParsedApiKey key{.id = text.substr(kPrefix.size(), kApiKeyIdLength),

@@ -37,6 +37,7 @@ struct ParsedApiKey {
   std::string_view secret;
 };
 
+bool IsApiKeyId(std::string_view text);
 // Form and checksum; nullopt when either is wrong.
 std::optional<ParsedApiKey> ParseApiKey(std::string_view text);
 // A new random key.
@@ -71,9 +72,10 @@ class ApiKeys {
 
   // NotFound: no such organization. InvalidArgument: INVALID_API_KEY. ResourceExhausted: kMaxApiKeysPerOrganization.
   virtual void Make(const ApiKeyRequest& request, std::function<void(absl::StatusOr<NewApiKey>)> done) = 0;
-  // All of the organization's, in order of id, revoked ones too.
+  // All of the organization's, in order of id, revoked ones too. NotFound: no such organization.
   virtual absl::StatusOr<std::vector<IdentifiedApiKey>> List(const std::string& organization) = 0;
   // For good; revoking a revoked key changes nothing. NotFound: API_KEY_NOT_FOUND, also for another organization's.
+  // InvalidArgument: INVALID_API_KEY_ID, without the text, which may be a whole key.
   virtual void Revoke(const std::string& organization, const std::string& id,
                       std::function<void(absl::Status)> done) = 0;
 };

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <mutex>
 #include <set>
 
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
@@ -17,7 +20,7 @@ namespace {
 using ::testing::Not;
 
 // A store whose doorbell is broken.
-class SilentStore final : public Store {
+class SilentStore : public Store {
  public:
   explicit SilentStore(Store& store) : store_(store) {}
   absl::StatusOr<Term> AcquireWriter(Lineage lineage) override { return store_.AcquireWriter(lineage); }
@@ -36,6 +39,26 @@ class SilentStore final : public Store {
   Store& store_;
 };
 
+// Its first two commits meet: neither goes on before both are there.
+class MeetingStore final : public SilentStore {
+ public:
+  using SilentStore::SilentStore;
+  void CommitAsync(Commit commit, CommitDone done) override {
+    std::vector<std::pair<Commit, CommitDone>> ready;
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.emplace_back(std::move(commit), std::move(done));
+      if (++count_ >= 2) ready.swap(waiting_);
+    }
+    for (auto& [each, answer] : ready) SilentStore::CommitAsync(std::move(each), std::move(answer));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::pair<Commit, CommitDone>> waiting_;
+  int count_ = 0;
+};
+
 class ApiKeysTest : public testing::Test {
  protected:
   ApiKeysTest() {
@@ -43,6 +66,18 @@ class ApiKeysTest : public testing::Test {
     EXPECT_THAT(scene_.MakeOrganization("other"), IsOk());
   }
   ApiKeys& keys() { return *scene_.api_keys; }
+
+  // Of acme, ids 0000000000 and on.
+  void FillWithLiveKeys(size_t count) {
+    std::vector<Mutation> rows;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string id = absl::StrFormat("%010d", i);
+      rows.push_back({.key = keys::ApiKey(id),
+                      .value = Encode(ApiKeyRow{.organization = "acme", .create_time = scene_.clock.Now()})});
+      rows.push_back({.key = keys::ApiKeyOfOrganization("acme", id), .value = ""});
+    }
+    ASSERT_THAT(CommitAndWait(scene_.barrier->store(), {.term = scene_.term, .mutations = std::move(rows)}), IsOk());
+  }
 
   EdgeScene scene_;
 };
@@ -174,19 +209,49 @@ TEST_F(ApiKeysTest, ListShowsAllOfTheOrganizationInOrderOfId) {
 }
 
 TEST_F(ApiKeysTest, AnOrganizationHasAThousandLiveKeysAndNotOneMore) {
-  std::vector<Mutation> rows;
-  for (size_t i = 0; i + 1 < kMaxApiKeysPerOrganization; ++i) {
-    const std::string id = absl::StrFormat("%010d", i);
-    rows.push_back({.key = keys::ApiKey(id),
-                    .value = Encode(ApiKeyRow{.organization = "acme", .create_time = scene_.clock.Now()})});
-    rows.push_back({.key = keys::ApiKeyOfOrganization("acme", id), .value = ""});
-  }
-  ASSERT_THAT(CommitAndWait(scene_.barrier->store(), {.term = scene_.term, .mutations = std::move(rows)}), IsOk());
+  FillWithLiveKeys(kMaxApiKeysPerOrganization - 1);
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer),
               FailsWith(absl::StatusCode::kResourceExhausted, "TOO_MANY_API_KEYS"));
   ASSERT_THAT(scene_.RevokeApiKey("acme", "0000000007"), IsOk());
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
+}
+
+TEST_F(ApiKeysTest, OfTwoMakersAtOnceOneGetsTheLastKey) {
+  FillWithLiveKeys(kMaxApiKeysPerOrganization - 1);
+  MeetingStore meeting(scene_.barrier->store());
+  const Writer writer{meeting, *scene_.executor, [this] { return scene_.term; }};
+  const auto busy_keys = ApiKeys::Create(writer, scene_.keyring, scene_.clock);
+  std::atomic<int> made_count = 0;
+  absl::BlockingCounter answers(2);
+  for (int i = 0; i < 2; ++i) {
+    busy_keys->Make({.organization = "acme", .role = Role::kViewer, .author = "test"},
+                    [&](const absl::StatusOr<NewApiKey>& made) {
+                      if (made.ok()) ++made_count;
+                      answers.DecrementCount();
+                    });
+  }
+  answers.Wait();
+  EXPECT_EQ(made_count, 1);
+  EXPECT_THAT(keys().List("acme"), IsOkAndHolds(testing::SizeIs(kMaxApiKeysPerOrganization)));
+}
+
+TEST_F(ApiKeysTest, RevokeTakesAnIdAndNeverShowsAKeyThatIsGivenInstead) {
+  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
+  const std::string text(made->text.Access());
+  for (const std::string& id :
+       {text, std::string(), std::string(9, '0'), std::string(11, '0'), std::string("000000000_")}) {
+    const absl::Status refused = scene_.RevokeApiKey("acme", id);
+    EXPECT_THAT(refused, FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_API_KEY_ID"));
+    EXPECT_THAT(refused.ToString(), Not(testing::HasSubstr(std::string(ParseApiKey(text)->secret))));
+  }
+  EXPECT_THAT(keys().Verify(text), IsOk());
+  EXPECT_THAT(scene_.RevokeApiKey("acme", std::string(10, '0')),
+              FailsWith(absl::StatusCode::kNotFound, "API_KEY_NOT_FOUND"));
+}
+
+TEST_F(ApiKeysTest, AnAbsentOrganizationHasNoList) {
+  EXPECT_THAT(keys().List("ghost"), FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
 }
 
 TEST_F(ApiKeysTest, RefusesAnAbsentOrganizationABadRoleAndALongName) {

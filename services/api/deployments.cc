@@ -193,6 +193,16 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
   return std::monostate();
 }
 
+size_t WireBytesOf(const DeploymentView& view) {
+  // Times, numbers, etag, and what surrounds a region's error message.
+  constexpr size_t kRest = 512;
+  const Deployment& deployment = view.deployment;
+  return kRest + TextBytesOf(deployment.required_keys) + TextBytesOf(deployment.keys) +
+         TextBytesOf({deployment.organization, deployment.agent, deployment.uid, deployment.region, deployment.image,
+                      deployment.secret_set, deployment.image_pull_secret, deployment.client_data,
+                      view.status.error_message});
+}
+
 absl::Status CheckAgent(const std::string& agent) {
   Violations violations;
   violations.Add("INVALID_AGENT_NAME", CheckAgentName("agent", agent));
@@ -247,22 +257,22 @@ absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listin
   ASSIGN_OR_RETURN(const std::string after, tokens.Parse(listing.page_token));
 
   DeploymentPage page;
+  PageBudget budget(page_size);
   RETURN_IF_ERROR(VisitRows(deps_.writer.store, keys::Deployments(listing.organization), after,
                             [&](const KeyedRow& row) -> absl::StatusOr<bool> {
+                              if (!budget.Look(row.key)) return false;
                               DeploymentView view;
                               ASSIGN_OR_RETURN(view.deployment, Decode<Deployment>(row.row.value));
                               if (!listing.region.empty() && view.deployment.region != listing.region) return true;
-                              if (page.deployments.size() == page_size) {
-                                page.next_page_token = tokens.Make(page.deployments.back().deployment.agent);
-                                return false;
-                              }
                               view.deployment.organization = listing.organization;
                               view.deployment.agent = keys::LastPart(row.key);
                               view.deployment.sealed_object.clear();
                               ASSIGN_OR_RETURN(view.status, StatusOf(deps_, view.deployment));
+                              if (!budget.Admit(WireBytesOf(view))) return false;
                               page.deployments.push_back(std::move(view));
                               return true;
                             }));
+  if (!budget.last_name().empty()) page.next_page_token = tokens.Make(budget.last_name());
   return page;
 }
 

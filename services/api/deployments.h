@@ -62,7 +62,8 @@ class Deployments {
   void Delete(std::string organization, std::string agent, WriteConditions conditions,
               std::function<void(absl::Status)> done) const;
   absl::StatusOr<DeploymentView> Get(const std::string& organization, const std::string& agent) const;
-  // In order of agent. InvalidArgument INVALID_PAGE_SIZE, INVALID_PAGE_TOKEN.
+  // In order of agent. A page with a token may be short or empty (paging.h). InvalidArgument INVALID_PAGE_SIZE,
+  // INVALID_PAGE_TOKEN.
   absl::StatusOr<DeploymentPage> List(const DeploymentListing& listing) const;
 
  private:

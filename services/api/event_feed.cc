@@ -8,7 +8,6 @@ namespace {
 
 constexpr size_t kPageSize = 32;
 constexpr int kCandidatesPerTurn = 64;
-constexpr absl::Duration kMaxSuspectWait = absl::Seconds(5);
 
 }  // namespace
 
@@ -23,7 +22,7 @@ void EventFeed::Pump() {
 // Answers whether there may be more to do now.
 bool EventFeed::Step() {
   if (suspect_in_flight_) return false;
-  if (SuspectsWaitedLongEnough()) return window_.empty() && SendSuspect();
+  if (suspects_.WaitedLongEnough(settings_.clock.Monotonic())) return window_.empty() && SendSuspect();
   if (ready_.empty()) Refill();
   if (stopped_) return false;
   if (ready_.empty()) return AdvanceResync() || (!suspects_.empty() && window_.empty() && SendSuspect());
@@ -70,6 +69,7 @@ bool EventFeed::Offer(const Candidate& candidate) {
     // One unreadable row must not hold up the region; the next rescan meets it again.
     Log(Severity::kError, "placement_not_read",
         {{"region", settings_.region}, {"organization", candidate.object.organization}, {"object", candidate.object.name}, {"error", rows.status()}});
+    if (candidate.resync) resync_->flawed = true;
     return true;
   }
   if (!rows->desired) return true;
@@ -85,8 +85,7 @@ bool EventFeed::Offer(const Candidate& candidate) {
       Retain(candidate, *rows);
       return true;
     case Due::kSuspect:
-      if (suspects_.empty()) suspects_waited_since_ = settings_.clock.Monotonic();
-      suspects_[candidate.object] |= candidate.resync;
+      suspects_.Add(candidate.object, candidate.resync, settings_.clock.Monotonic());
       Retain(candidate, *rows);
       return true;
     case Due::kNow:
@@ -105,11 +104,12 @@ bool EventFeed::OfferSettled(const Candidate& candidate, const PlacementRows& ro
 bool EventFeed::Send(const Candidate& candidate, const PlacementRows& rows) {
   absl::StatusOr<std::optional<std::string>> payload = ReadPayload(settings_.writer.store, candidate.object, *rows.desired);
   if (!payload.ok() || !*payload) {
-    // Absent: it was replaced since the rows were read, and its successor is pending.
+    // Absent: it was replaced since the rows were read and its successor is pending, or it is lost.
     if (!payload.ok()) {
       Log(Severity::kError, "payload_not_read",
           {{"region", settings_.region}, {"organization", candidate.object.organization}, {"object", candidate.object.name}, {"error", payload.status()}});
     }
+    if (candidate.resync) resync_->flawed = true;
     Retain(candidate, rows);
     return true;
   }
@@ -126,9 +126,8 @@ bool EventFeed::Send(const Candidate& candidate, const PlacementRows& rows) {
 
 // REQUIRES: an empty window and a suspect. Answers whether there may be more to do now.
 bool EventFeed::SendSuspect() {
-  const Candidate suspect{suspects_.begin()->first};
-  const bool resync = suspects_.begin()->second;
-  suspects_.erase(suspects_.begin());
+  const auto [object, resync] = suspects_.Take();
+  const Candidate suspect{object};
   const absl::StatusOr<PlacementRows> rows =
       PeekPlacementRows(settings_.writer.store, settings_.region, suspect.object, Lineage());
   if (!Check(rows.status())) return false;
@@ -137,12 +136,9 @@ bool EventFeed::SendSuspect() {
   if (due == Due::kNow) ready_.push_front(suspect);
   if (due != Due::kSuspect || !Send(suspect, *rows)) return true;
   suspect_in_flight_ = !window_.empty();
+  if (resync && resync_ && !suspect_in_flight_) resync_->flawed = true;
   if (resync) window_.OweToResync(suspect.object);
-  return false;
-}
-
-bool EventFeed::SuspectsWaitedLongEnough() const {
-  return !suspects_.empty() && settings_.clock.Monotonic() - suspects_waited_since_ >= kMaxSuspectWait;
+  return !suspect_in_flight_;
 }
 
 void EventFeed::Redeliver(const ObjectId& object) {
@@ -186,7 +182,7 @@ bool EventFeed::Idle() const {
 bool EventFeed::Check(const absl::Status& status) {
   if (status.ok()) return true;
   Log(Severity::kError, "feed_failed", {{"region", settings_.region}, {"error", status}});
-  settings_.fail(status);
+  settings_.fail(status, Ending::kOrderly);
   return false;
 }
 

@@ -6,8 +6,6 @@
 #define KEYFERRY_SERVICES_API_EVENT_FEED_H_
 
 #include <deque>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -16,6 +14,7 @@
 
 #include "services/api/ack_queue.h"
 #include "services/api/event_outbox.h"
+#include "services/api/event_suspects.h"
 #include "services/api/event_window.h"
 #include "services/api/feed_settings.h"
 #include "services/api/full_resync.h"
@@ -23,11 +22,6 @@
 #include "services/api/placement_rows.h"
 
 namespace keyferry {
-
-namespace v1 {
-class AckBatch;
-class SyncDone;
-}  // namespace v1
 
 class EventFeed : public std::enable_shared_from_this<EventFeed> {
  public:
@@ -72,7 +66,6 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   bool OfferSettled(const Candidate& candidate, const PlacementRows& rows);
   bool Send(const Candidate& candidate, const PlacementRows& rows);
   bool SendSuspect();
-  bool SuspectsWaitedLongEnough() const;
   void Redeliver(const ObjectId& object);
   void Retain(const Candidate& candidate, const PlacementRows& rows);
   void Append(const Candidate& candidate, const DesiredState& desired, Operation operation, std::string payload);
@@ -81,12 +74,13 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   // Settling, syncing, marking: event_feed_settling.cc.
   void Settled(const AckReport& ack, AckEffect effect);
+  void AboveHead(const AckReport& ack);
   void BeginResync(const RegionStateRow& state, Revision state_revision);
   bool AdvanceResync();
   void RecordResync();
   void ResyncRecorded(const absl::Status& recorded);
   void SendBookmark();
-  void Write(std::vector<ObjectId> objects, std::function<absl::Status(Transaction&, const ObjectId&)> plan);
+  void RepeatResync();
   uint64_t Lineage() const { return settings_.writer.term().lineage; }
   uint64_t Head() const { return WithLineage(settings_.writer.store.Head(), Lineage()); }
 
@@ -107,11 +101,10 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   bool pending_dirty_ = true;
   std::optional<PlacementScan> retries_;
   std::unique_ptr<FullResync> resync_;
+  absl::Duration resync_delay_ = kMinResyncDelay;
   // To look at again when the revision in flight is acked.
   std::set<ObjectId> deferred_;
-  // To be sent alone; whether a full resync waits for it.
-  std::map<ObjectId, bool> suspects_;
-  absl::Duration suspects_waited_since_;
+  EventSuspects suspects_;
   bool suspect_in_flight_ = false;
 
   // Every pending entry up to here was handed out.

@@ -22,6 +22,23 @@ absl::Status Unavailable(std::string_view reason, std::string_view message) {
   return MakeError(absl::StatusCode::kUnavailable, message, {.reason = std::string(reason)});
 }
 
+void WriteEach(const FeedSettings& settings, const std::vector<ObjectId>& objects,
+               const std::function<absl::Status(Transaction&, const ObjectId&)>& plan) {
+  for (size_t begin = 0; begin < objects.size(); begin += kObjectsPerWrite) {
+    const auto end = objects.begin() + std::min(begin + kObjectsPerWrite, objects.size());
+    RunTransaction(
+        settings.writer,
+        [plan, some = std::vector<ObjectId>(objects.begin() + begin, end)](Transaction& transaction) {
+          for (const ObjectId& object : some) RETURN_IF_ERROR(plan(transaction, object));
+          return absl::OkStatus();
+        },
+        [region = settings.region](absl::StatusOr<Revision> written) {
+          // What was not repaired is found again by the next audit.
+          if (!written.ok()) Log(Severity::kWarning, "repair_not_written", {{"region", region}, {"error", written.status()}});
+        });
+  }
+}
+
 }  // namespace
 
 EventFeed::EventFeed(FeedSettings settings)
@@ -43,7 +60,7 @@ void EventFeed::Start(const RegionStateRow& state, Revision state_revision) {
   audit_ = std::make_shared<InventoryAudit>(
       settings_, InventoryAudit::Findings{.lost = [this](std::vector<ObjectId> objects) { Drifted(std::move(objects)); },
                                           .stray = [this](std::vector<ObjectId> objects) {
-                                            Write(std::move(objects), [context = Context()](Transaction& transaction, const ObjectId& object) {
+                                            WriteEach(settings_, objects, [context = Context()](Transaction& transaction, const ObjectId& object) {
                                               return DesireDeleteOfStray(transaction, context, object);
                                             });
                                           }});
@@ -89,10 +106,12 @@ void EventFeed::Acked(const v1::AckBatch& batch) {
       settings_.memory->counters.stale_acks++;
     } else {
       Working(ack->object);
+      window_.Answered(ack->object, ack->revision);
       if (!acks_->Add(*std::move(ack))) {
         return settings_.fail(MakeError(absl::StatusCode::kResourceExhausted,
                                         absl::StrCat("more than ", kMaxAcksQueued, " acks wait to be settled; send one ack an event"),
-                                        {.reason = "TOO_MANY_ACKS"}));
+                                        {.reason = "TOO_MANY_ACKS"}),
+                              Ending::kOrderly);
       }
     }
   }
@@ -105,23 +124,34 @@ void EventFeed::Settled(const AckReport& ack, AckEffect effect) {
   if (effect == AckEffect::kUnknown || effect == AckEffect::kForeignUid) counters.unknown_acks++;
   if (effect == AckEffect::kDigestMismatch) counters.digest_mismatches++;
   if (effect == AckEffect::kTouched) counters.touches++;
-  if (effect == AckEffect::kAboveHead) return settings_.rewound(ack.revision);
+  if (effect == AckEffect::kAboveHead) return AboveHead(ack);
   // An answer about another uid answers nothing; the stall timeout deals with whoever gives it.
   if (effect == AckEffect::kForeignUid || !window_.Release(ack.object, ack.revision)) return;
   bookmark_due_ = true;
   if (suspect_in_flight_) {
     suspect_in_flight_ = false;
-    suspects_waited_since_ = settings_.clock.Monotonic();
+    suspects_.WaitAnew(settings_.clock.Monotonic());
   }
   if (deferred_.erase(ack.object) > 0) ready_.push_front({ack.object});
   Pump();
+}
+
+// Only an answer to what it was sent is evidence of a rewind.
+void EventFeed::AboveHead(const AckReport& ack) {
+  settings_.memory->counters.unknown_acks++;
+  Log(Severity::kError, "ack_above_head",
+      {{"region", settings_.region}, {"organization", ack.object.organization}, {"object", ack.object.name}, {"revision", ack.revision}});
+  if (window_.Find(ack.object) != nullptr && LineageOf(ack.revision) <= Lineage() + kMaxLineagesAhead) return settings_.rewound(ack.revision);
+  settings_.fail(MakeError(absl::StatusCode::kFailedPrecondition, "an ack names a revision that this store can not have given out",
+                           {.reason = "REVISION_OUT_OF_RANGE"}),
+                 Ending::kOrderly);
 }
 
 void EventFeed::Working(const ObjectId& object) { window_.Heard(object, settings_.clock.Monotonic()); }
 
 void EventFeed::Drifted(std::vector<ObjectId> objects) {
   settings_.memory->counters.touches += objects.size();
-  Write(std::move(objects), [context = Context()](Transaction& transaction, const ObjectId& object) {
+  WriteEach(settings_, objects, [context = Context()](Transaction& transaction, const ObjectId& object) {
     return Touch(transaction, context, object, TouchOnly::kReady).status();
   });
 }
@@ -130,26 +160,10 @@ void EventFeed::Listed(const v1::Inventory& inventory) { audit_->Received(invent
 
 void EventFeed::BeginAudit() { audit_->Begin(); }
 
-void EventFeed::Write(std::vector<ObjectId> objects, std::function<absl::Status(Transaction&, const ObjectId&)> plan) {
-  for (size_t begin = 0; begin < objects.size(); begin += kObjectsPerWrite) {
-    const auto end = objects.begin() + std::min(begin + kObjectsPerWrite, objects.size());
-    RunTransaction(
-        settings_.writer,
-        [plan, some = std::vector<ObjectId>(objects.begin() + begin, end)](Transaction& transaction) {
-          for (const ObjectId& object : some) RETURN_IF_ERROR(plan(transaction, object));
-          return absl::OkStatus();
-        },
-        [region = settings_.region](absl::StatusOr<Revision> written) {
-          // What was not repaired is found again by the next audit.
-          if (!written.ok()) Log(Severity::kWarning, "repair_not_written", {{"region", region}, {"error", written.status()}});
-        });
-  }
-}
-
 void EventFeed::Tick() {
   const absl::Duration now = settings_.clock.Monotonic();
   const EventWindow::Stalled stalled = window_.TakeStalled(now);
-  if (stalled.hopeless) return settings_.fail(Unavailable("STALLED", "no sign of progress on an event for three minutes; connect again"));
+  if (stalled.hopeless) return settings_.fail(Unavailable("STALLED", "no sign of progress on an event for three minutes; connect again"), Ending::kDied);
   for (const ObjectId& object : stalled.redeliver) Redeliver(object);
   if (!retries_) retries_ = PlacementScan::OfDueRetries(settings_.writer.store, settings_.region, settings_.clock.Now());
   if (now - last_rescan_ >= kRescanInterval) {
@@ -162,6 +176,7 @@ void EventFeed::Tick() {
     BeginAudit();
   }
   acks_->Advance();
+  RepeatResync();
   Pump();
   if (!stopped_ && (now - last_bookmark_ >= kBookmarkInterval || (bookmark_due_ && Idle()))) SendBookmark();
 }
@@ -190,7 +205,13 @@ void EventFeed::BeginResync(const RegionStateRow& state, Revision state_revision
 
 // Answers whether it did something. REQUIRES: nothing is ready to be sent.
 bool EventFeed::AdvanceResync() {
-  if (!resync_ || !resync_->walked || resync_->recording) return false;
+  if (!resync_ || !resync_->walked || resync_->recording || resync_->again_at) return false;
+  if (resync_->flawed) {
+    Log(Severity::kError, "full_resync_flawed", {{"region", settings_.region}, {"effect", "no sweep; it begins again later"}});
+    resync_->again_at = settings_.clock.Monotonic() + resync_delay_;
+    resync_delay_ = std::min(2 * resync_delay_, kMaxResyncDelay);
+    return true;
+  }
   if (!resync_->ended) {
     v1::ApiMessage message;
     v1::SyncEnd& end = *message.mutable_sync_end();
@@ -203,9 +224,15 @@ bool EventFeed::AdvanceResync() {
     resync_->ended = true;
     return true;
   }
-  const bool suspects_owe = std::any_of(suspects_.begin(), suspects_.end(), [](const auto& suspect) { return suspect.second; });
-  if (resync_->done && !window_.HasResync() && !suspects_owe) RecordResync();
+  if (resync_->done && !window_.HasResync() && !suspects_.OweToResync()) RecordResync();
   return false;
+}
+
+// It stays until then: while it is here the floor is 0.
+void EventFeed::RepeatResync() {
+  if (!resync_ || !resync_->again_at || settings_.clock.Monotonic() < *resync_->again_at) return;
+  resync_.reset();
+  CheckResync();
 }
 
 void EventFeed::Synced(const v1::SyncDone& done) {
@@ -249,6 +276,7 @@ void EventFeed::ResyncRecorded(const absl::Status& recorded) {
   Log(Severity::kInfo, "full_resync_complete", {{"region", settings_.region}, {"objects", resync_->object_count()}});
   settings_.memory->counters.resyncs++;
   resync_.reset();
+  resync_delay_ = kMinResyncDelay;
   bookmark_due_ = true;
   CheckResync();
 }

@@ -26,6 +26,17 @@ void EventWindow::Heard(const ObjectId& object, absl::Duration now) {
   if (const auto flight = flights_.find(object); flight != flights_.end()) flight->second.heard = now;
 }
 
+void EventWindow::Answered(const ObjectId& object, uint64_t revision) {
+  const auto flight = flights_.find(object);
+  if (flight != flights_.end() && revision >= flight->second.revision) flight->second.answered = true;
+}
+
+std::map<ObjectId, EventWindow::Flight> EventWindow::Suspects() const {
+  std::map<ObjectId, Flight> suspects = flights_;
+  std::erase_if(suspects, [](const auto& flight) { return flight.second.answered; });
+  return suspects;
+}
+
 bool EventWindow::HasResync() const {
   return std::any_of(flights_.begin(), flights_.end(), [](const auto& flight) { return flight.second.resync; });
 }

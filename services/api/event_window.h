@@ -27,6 +27,8 @@ class EventWindow {
     // Monotonic; of the last sign of life.
     absl::Duration heard;
     int stalls = 0;
+    // Its ack came and is not settled yet: the provisioner survived it.
+    bool answered = false;
   };
 
   EventWindow(size_t max_objects, size_t max_bytes) : max_objects_(max_objects), max_bytes_(max_bytes) {}
@@ -41,6 +43,9 @@ class EventWindow {
   // An ack of this revision or a later one returns the credit. Answers whether it did.
   bool Release(const ObjectId& object, uint64_t revision);
   void Heard(const ObjectId& object, absl::Duration now);
+  void Answered(const ObjectId& object, uint64_t revision);
+  // What may have killed the session.
+  std::map<ObjectId, Flight> Suspects() const;
   bool HasResync() const;
   void OweToResync(const ObjectId& object);
 

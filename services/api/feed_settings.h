@@ -17,8 +17,11 @@
 namespace keyferry {
 
 namespace v1 {
+class AckBatch;
 class ApiMessage;
-}
+class Inventory;
+class SyncDone;
+}  // namespace v1
 
 // Since the process began. Any thread.
 struct ProvisioningCounters {
@@ -39,6 +42,12 @@ struct RegionMemory {
   std::optional<RowKey> low_water;
 };
 
+// A restored backup may lie some lineages back; a claim far above is a defective or hostile region.
+inline constexpr uint64_t kMaxLineagesAhead = 16;
+
+// Died: perhaps of what was in flight.
+enum class Ending : uint8_t { kOrderly, kDied };
+
 struct FeedSettings {
   Writer writer;
   const Clock& clock;
@@ -53,7 +62,7 @@ struct FeedSettings {
   std::function<double()> random;
   // Called on the strand.
   std::function<void(const v1::ApiMessage&)> send;
-  std::function<void(absl::Status)> fail;
+  std::function<void(absl::Status, Ending)> fail;
   // The region knows this revision, which is above the head.
   std::function<void(uint64_t revision)> rewound;
 };

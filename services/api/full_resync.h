@@ -5,14 +5,20 @@
 #define KEYFERRY_SERVICES_API_FULL_RESYNC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "libs/model/object_hash.h"
 #include "services/api/placement_scan.h"
 
 namespace keyferry {
+
+// A flawed one is begun again after so long, and after twice that each further time.
+inline constexpr absl::Duration kMinResyncDelay = absl::Seconds(30);
+inline constexpr absl::Duration kMaxResyncDelay = absl::Minutes(10);
 
 class FullResync {
  public:
@@ -41,6 +47,9 @@ class FullResync {
   bool ended = false;
   bool done = false;
   bool recording = false;
+  // Something of it could not be read: it must not end, nor be recorded. When to begin again, once it is walked; monotonic.
+  bool flawed = false;
+  std::optional<absl::Duration> again_at;
 
  private:
   PlacementScan scan_;

@@ -132,6 +132,8 @@ TEST_F(FullResyncTest, RetryFailedGivesNewRevisionsToWhatFailedForGoodAlone) {
   EXPECT_EQ(Resync({}), 0);
   EXPECT_EQ(scene_.ReadinessOf(kRegion, kObject), Readiness::kFailed);
   EXPECT_EQ(Resync({.retry_failed = true}), 1);
+  // Its ack may meet the record of the resync and is settled at the second try.
+  PassTime(absl::Seconds(1));
   EXPECT_EQ(scene_.ReadinessOf(kRegion, kObject), Readiness::kReady);
 }
 
@@ -149,7 +151,7 @@ TEST_F(FullResyncTest, TheFloorIsZeroUntilEveryEventOfTheResyncIsAcked) {
   PassTime(absl::Seconds(11));
   ASSERT_NE(provisioner_->Last(&v1::ApiMessage::has_sync_end), nullptr);
   EXPECT_EQ(LastFloor(), 0u);
-  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'i'));
+  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, "");
   provisioner_->Ack(events[0]);
   PassTime(absl::Seconds(2));
   EXPECT_EQ(LastFloor(), scene_.store().Head());
@@ -167,7 +169,7 @@ TEST_F(FullResyncTest, AResyncThatWasBrokenOffBeginsAgain) {
   for (int i = 0; i < 5; ++i) provisioner_->WorkOne();
   scene_.executor().RunUntilIdle();
   Disconnect();
-  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'i'));
+  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, "");
   Connect('d');
   EXPECT_GT(LastSync()[v1::OPERATION_RETAIN], 0);
   PassTime(absl::Minutes(1));
@@ -310,7 +312,7 @@ TEST_F(FullResyncTest, ASyncEndThatIsLostWithItsStreamEndsNothing) {
   scene_.executor().RunUntilIdle();
   ASSERT_NE(provisioner_->Last(&v1::ApiMessage::has_sync_end), nullptr);
   Disconnect();
-  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'i'));
+  EXPECT_EQ(scene_.State(kRegion).synced_incarnation, "");
   Connect('d');
   EXPECT_FALSE(region_.Held(SetNamed("stray")));
   EXPECT_EQ(scene_.State(kRegion).synced_incarnation, std::string(16, 'j'));

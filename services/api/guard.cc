@@ -24,6 +24,12 @@ bool HidesItsText(const absl::Status& status) {
   return absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
 }
 
+// A state of the house (its store, its keyring) that no handler made an answer of is none of the caller's business.
+absl::Status HideHouseStates(absl::Status status) {
+  if (!absl::IsFailedPrecondition(status) || !ReasonOf(status).empty()) return status;
+  return absl::InternalError(status.message());
+}
+
 Role RoleOf(const SpiffeId& id) {
   if (id.role == "admin") return Role::kAdmin;
   if (id.role == "member") return Role::kMember;
@@ -100,8 +106,9 @@ class Call {
 
   ~Call() { Finish(absl::InternalError("the handler gave no answer")); }
 
-  void Finish(const absl::Status& status) {
+  void Finish(const absl::Status& answer) {
     if (finished_.exchange(true)) return;
+    const absl::Status status = HideHouseStates(answer);
     reactor_->Finish(Convert(status, method_, caller));
     LogCall(method_, caller, status, clock_.Monotonic() - start_);
   }
@@ -113,8 +120,6 @@ class Call {
     return absl::OkStatus();
   }
 
-  const grpc::CallbackServerContext& context() const { return *context_; }
-  const std::string& method() const { return method_; }
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
 
   Caller caller;
@@ -136,16 +141,20 @@ class AccessGuard final : public Guard {
                                 const std::string& organization, Body body) override {
     const auto call = std::make_shared<Call>(context, method, parts_.clock);
     grpc::ServerUnaryReactor* const reactor = call->reactor();
+    const absl::Status identified = Identify(*context, method, organization, call->caller);
+    if (!identified.ok()) {
+      call->Finish(identified);
+      return reactor;
+    }
     if (waiting_.fetch_add(1) >= parts_.max_calls_waiting) {
       --waiting_;
       call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "the server has too many calls waiting; try again",
                              {.reason = "OVERLOADED", .retry_after = absl::Seconds(1)}));
       return reactor;
     }
-    parts_.executor.Run([this, call, organization, body = std::move(body)] {
+    parts_.executor.Run([this, call, body = std::move(body)] {
       --waiting_;
-      const absl::Status admitted = AdmitCall(*call, organization);
-      if (!admitted.ok()) return call->Finish(admitted);
+      if (const absl::Status alive = call->CheckAlive(); !alive.ok()) return call->Finish(alive);
       body(call->caller, [call](const absl::Status& status) { call->Finish(status); });
     });
     return reactor;
@@ -154,18 +163,13 @@ class AccessGuard final : public Guard {
   absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,
                                const std::string& organization) override {
     Caller caller{.request_id = RequestIdOf(context)};
-    const absl::Status status = Identify(context, method, organization, caller);
+    const absl::Status status = HideHouseStates(Identify(context, method, organization, caller));
     LogCall(method, caller, status, absl::ZeroDuration());
     if (!status.ok()) return status;
     return caller;
   }
 
  private:
-  absl::Status AdmitCall(Call& call, const std::string& organization) {
-    RETURN_IF_ERROR(call.CheckAlive());
-    return Identify(call.context(), call.method(), organization, call.caller);
-  }
-
   // Fills the caller, as far as it gets: also a denied call is logged with its principal.
   absl::Status Identify(const grpc::CallbackServerContext& context, std::string_view method,
                         const std::string& organization, Caller& caller) {

@@ -1,12 +1,13 @@
 // Guard: the one way into every RPC. Identifies the caller (client certificate's SPIFFE id on the inner door, API key
 // on the edge door), looks the RPC up in the access table, runs the handler's body off gRPC's threads, and maps its
-// status: details attached, texts of INTERNAL and DATA_LOSS replaced by an incident id that the log carries. One log
-// line a call, without contents.
+// status: details attached, texts of INTERNAL and DATA_LOSS, and of FAILED_PRECONDITION without a reason, replaced by
+// an incident id that the log carries. One log line a call, without contents.
 //
 // Invariants:
 //   G1  A connection has one kind of identity: with a client certificate no bearer token counts, without one no
 //   certificate can. G2  Permission is decided before existence, and another tenant's organization is answered as an
 //   absent one. G3  A call that was cancelled or is past its deadline before its turn does not run.
+//   G4  Only an admitted call waits for a thread: nobody fills the queue without a credential.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_API_GUARD_H_
@@ -23,14 +24,12 @@
 #include "absl/status/statusor.h"
 #include "libs/common/clock.h"
 #include "libs/common/executor.h"
+#include "libs/common/limits.h"
 #include "libs/rpc/peer_identities.h"
 #include "services/api/api_keys.h"
 #include "services/api/caller.h"
 
 namespace keyferry {
-
-// Calls that wait for a thread; more are refused with RESOURCE_EXHAUSTED.
-inline constexpr int kMaxCallsWaiting = 10'000;
 
 class Guard {
  public:
@@ -56,6 +55,7 @@ struct GuardParts {
   ApiKeys& api_keys;
   Executor& executor;
   const Clock& clock;
+  // More are refused: RESOURCE_EXHAUSTED, OVERLOADED.
   int max_calls_waiting = kMaxCallsWaiting;
 };
 std::unique_ptr<Guard> NewGuard(const GuardParts& parts);

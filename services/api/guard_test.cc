@@ -158,6 +158,9 @@ TEST_F(GuardTest, AForeignOrganizationIsAnsweredAsAnAbsentOne) {
   EXPECT_THAT(absent, FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
   EXPECT_EQ(foreign.message(), "organization \"other\" does not exist");
   EXPECT_EQ(absent.message(), "organization \"ghost\" does not exist");
+  const absl::Status misplaced = ListKeys(scene_.EdgeChannel(), admin_, With({admin_}));
+  EXPECT_THAT(misplaced, FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
+  EXPECT_EQ(misplaced.message(), "the organization does not exist");
 }
 
 TEST_F(GuardTest, AnOperatorNamesTheOrganization) {
@@ -246,9 +249,40 @@ TEST_F(GuardTest, MoreCallsThanMayWaitAreRefusedAndTheOthersStillRun) {
   released.Notify();
   all.WaitForNotification();
   int refused_count = 0;
+  for (const Pending& call : calls) {
+    if (ReasonOf(call.status) == "OVERLOADED") {
+      EXPECT_EQ(DetailsOf(call.status)->retry_after, absl::Seconds(1));
+    }
+  }
   for (const Pending& call : calls)
     refused_count += ReasonOf(call.status) == "OVERLOADED" ? 1 : call.status.ok() ? 0 : 100;
   EXPECT_EQ(refused_count, 1);
+}
+
+TEST_F(GuardTest, WhoHasNoCredentialIsAnsweredWithoutWaitingForAThread) {
+  absl::Notification released;
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  for (int i = 0; i < kSceneCallsWaiting + 1; ++i) {
+    EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({})), StatusIs(absl::StatusCode::kUnauthenticated));
+    EXPECT_THAT(ListKeys(scene_.EdgeChannel(), "", With({viewer_})), StatusIs(absl::StatusCode::kPermissionDenied));
+  }
+  released.Notify();
+  EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_})), IsOk());
+}
+
+TEST_F(GuardTest, AStateOfTheHouseIsAnIncidentAndARefusalWithAReasonIsNot) {
+  scene_.regions->body = [](const Caller&, const Guard::Done& done) {
+    done(absl::FailedPreconditionError("keyring /etc/keyferry/keys is torn"));
+  };
+  const absl::Status state = ListRegions(With({admin_}));
+  EXPECT_THAT(state, StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(std::string(state.message()), Not(HasSubstr("keyring")));
+  EXPECT_TRUE(DetailsOf(state)->metadata.contains("incident"));
+  scene_.regions->body = [](const Caller&, const Guard::Done& done) {
+    done(MakeError(absl::StatusCode::kFailedPrecondition, "too new", {.reason = "REVISION_OUT_OF_RANGE"}));
+  };
+  EXPECT_THAT(ListRegions(With({admin_})),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "REVISION_OUT_OF_RANGE"));
 }
 
 TEST_F(GuardTest, TheRequestIdComesBack) {

@@ -9,12 +9,22 @@
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
+#include "libs/storage/keys.h"
 
 namespace keyferry {
 namespace {
 
 constexpr size_t kTokenTagBytes = 16;
 constexpr size_t kScanRows = 32;
+// Of a string in a message: its field's number and its length.
+constexpr size_t kWireHeaderBytes = 6;
+
+template <typename Texts>
+size_t SumOf(const Texts& texts) {
+  size_t bytes = 0;
+  for (const auto& text : texts) bytes += kWireHeaderBytes + text.size();
+  return bytes;
+}
 
 }  // namespace
 
@@ -48,6 +58,27 @@ absl::StatusOr<std::string> PageTokens::Parse(const std::string& token) const {
   return InvalidFields("INVALID_PAGE_TOKEN",
                        {{"page_token", "is not a token of this listing; begin again without one"}});
 }
+
+bool PageBudget::Look(const RowKey& row) {
+  row_before_ = std::exchange(row_, keys::LastPart(row));
+  return ++rows_ <= kMaxPageRows || End();
+}
+
+bool PageBudget::Admit(size_t bytes) {
+  const bool full = objects_ == page_size_ || (objects_ > 0 && bytes_ + bytes > kMaxPageBytes);
+  if (full) return End();
+  ++objects_;
+  bytes_ += bytes;
+  return true;
+}
+
+bool PageBudget::End() {
+  last_name_ = row_before_;
+  return false;
+}
+
+size_t TextBytesOf(std::initializer_list<std::string_view> texts) { return SumOf(texts); }
+size_t TextBytesOf(const std::vector<std::string>& texts) { return SumOf(texts); }
 
 absl::Status VisitRows(const Store& store, const RowKey& prefix, const std::string& after,
                        const std::function<absl::StatusOr<bool>(const KeyedRow&)>& take) {

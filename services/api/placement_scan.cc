@@ -2,10 +2,17 @@
 
 #include <algorithm>
 
+#include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
 
 namespace keyferry {
+namespace {
+
+// Above the longest key of a placement.
+constexpr size_t kMaxKeyBytes = 512;
+
+}  // namespace
 
 PlacementScan PlacementScan::OfPending(const Store& store, const std::string& region, const std::optional<RowKey>& low_water) {
   RowKey prefix = keys::PendingIn(region);
@@ -24,7 +31,10 @@ PlacementScan PlacementScan::OfAll(const Store& store, const std::string& region
 }
 
 absl::StatusOr<std::vector<ObjectId>> PlacementScan::Next(size_t limit) {
-  ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, store_->Scan(begin_, end_, limit));
+  absl::StatusOr<std::vector<KeyedRow>> page = store_->Scan(begin_, end_, limit);
+  if (absl::IsDataLoss(page.status()) && limit > 1) page = store_->Scan(begin_, end_, 1);
+  if (absl::IsDataLoss(page.status())) return NextDamaged(page.status());
+  ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, std::move(page));
   std::vector<ObjectId> objects;
   for (const KeyedRow& row : rows) {
     if (std::optional<ObjectId> object = ObjectIn(row.key)) objects.push_back(*std::move(object));
@@ -34,6 +44,30 @@ absl::StatusOr<std::vector<ObjectId>> PlacementScan::Next(size_t limit) {
     begin_.bytes.push_back('\0');
   }
   return objects;
+}
+
+// The store does not tell the key of the row that it cannot open, but a scan that ends at or before that key finds nothing and does not
+// fail. So the key is felt out, byte by byte.
+absl::StatusOr<std::vector<ObjectId>> PlacementScan::NextDamaged(const absl::Status& damage) {
+  const auto lies_below = [&](const std::string& end) {
+    return end > begin_.bytes && absl::IsDataLoss(store_->Scan(begin_, end, 1).status());
+  };
+  RowKey key = begin_;
+  key.bytes.clear();
+  while (key.bytes.size() <= kMaxKeyBytes && !lies_below(key.bytes + '\0')) {
+    int low = 0;
+    for (int high = 256; high - low > 1;) {
+      const int middle = (low + high) / 2;
+      (lies_below(key.bytes + static_cast<char>(middle)) ? high : low) = middle;
+    }
+    key.bytes.push_back(static_cast<char>(low));
+  }
+  // No row has the key where the scan goes on: then it is not one row that is damaged.
+  const std::optional<ObjectId> object = ObjectIn(key);
+  if (key.bytes <= begin_.bytes || key.bytes.size() > kMaxKeyBytes || !object) return damage;
+  Log(Severity::kError, "placement_damaged", {{"organization", object->organization}, {"object", object->name}, {"error", damage}});
+  begin_.bytes = key.bytes + '\0';
+  return std::vector<ObjectId>{*object};
 }
 
 std::optional<ObjectId> PlacementScan::ObjectIn(const RowKey& key) const {

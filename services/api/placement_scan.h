@@ -23,13 +23,14 @@ class PlacementScan {
   static PlacementScan OfDueRetries(const Store& store, const std::string& region, absl::Time now);
   static PlacementScan OfAll(const Store& store, const std::string& region);
 
-  // At most limit of them; empty: nothing more, for now.
+  // At most limit of them; empty: nothing more, for now. A row that is damaged is handed out too: its key is known.
   absl::StatusOr<std::vector<ObjectId>> Next(size_t limit);
 
  private:
   enum class Of : uint8_t { kPending, kRetries, kAll };
   PlacementScan(const Store& store, Of of, RowKey begin, std::string end)
       : store_(&store), of_(of), begin_(std::move(begin)), end_(std::move(end)) {}
+  absl::StatusOr<std::vector<ObjectId>> NextDamaged(const absl::Status& damage);
   std::optional<ObjectId> ObjectIn(const RowKey& key) const;
 
   const Store* store_;

@@ -112,7 +112,7 @@ class SyncStream final : public Reactor {
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return session_->Disconnected();
+    if (!ok) return session_->HalfClosed();
     std::shared_ptr<const v1::ProvisionerMessage> message = std::move(incoming_);
     incoming_ = std::make_shared<v1::ProvisionerMessage>();
     session_->Received(std::move(message), [transport = transport_, next = incoming_.get()] { transport->ReadInto(next); });

@@ -71,17 +71,19 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
 
   uint64_t Head() const { return WithLineage(options.writer.store.Head(), options.writer.term().lineage); }
 
+  // A region that goes on claiming revisions must not have everything sent again all the time, nor disconnect the others.
   void Rewind(uint64_t revision) {
     {
       absl::MutexLock lock(&rewind_mutex);
       const absl::Duration now = options.clock.Monotonic();
-      // A region that goes on claiming revisions must not have everything sent again all the time.
-      if (now - last_rewind >= kMinRewindInterval && revision > Head()) {
-        Log(Severity::kError, "store_rewound",
-            {{"revision_seen", revision}, {"head_revision", Head()}, {"effect", "new lineage, full resync of every region"}});
-        last_rewind = now;
-        for (int i = 0; i < kMaxLineagesARewind && revision > Head(); ++i) options.on_rewind();
+      if (revision <= Head()) return;
+      if (now - last_rewind < kMinRewindInterval) {
+        return Log(Severity::kError, "rewind_not_repeated", {{"revision_seen", revision}, {"head_revision", Head()}});
       }
+      Log(Severity::kError, "store_rewound",
+          {{"revision_seen", revision}, {"head_revision", Head()}, {"effect", "new lineage, full resync of every region"}});
+      last_rewind = now;
+      for (int i = 0; i < kMaxLineagesARewind && revision > Head(); ++i) options.on_rewind();
     }
     Drain("REWIND", kMaxReconnectAfterRewind);
   }
@@ -96,7 +98,11 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
 };
 
 RegionDirectory::RegionDirectory(Options options) : state_(std::make_shared<State>(std::move(options))) {}
-RegionDirectory::~RegionDirectory() = default;
+RegionDirectory::~RegionDirectory() {
+  // Sessions and their region hold one another.
+  absl::MutexLock lock(&state_->mutex);
+  for (const auto& [region, ownership] : state_->regions) ownership->Abandon();
+}
 
 absl::StatusOr<std::shared_ptr<RegionSession>> RegionDirectory::Open(const Caller& caller, std::shared_ptr<SyncTransport> transport) {
   // Started under the lock, so that a drain comes either before or after it and never misses it.

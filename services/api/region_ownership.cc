@@ -10,11 +10,24 @@ namespace keyferry {
 
 void RegionOwnership::Post(std::function<void(RegionSession&)> work) {
   strand_->Run([self = shared_from_this(), work = std::move(work)] {
-    std::vector<std::shared_ptr<RegionSession>> sessions(self->standbys_.begin(), self->standbys_.end());
-    sessions.insert(sessions.end(), self->ungreeted_.begin(), self->ungreeted_.end());
-    if (self->owner_) sessions.insert(sessions.begin(), self->owner_);
-    for (const std::shared_ptr<RegionSession>& session : sessions) work(*session);
+    for (const std::shared_ptr<RegionSession>& session : self->Sessions()) work(*session);
   });
+}
+
+void RegionOwnership::Abandon() {
+  strand_->Run([self = shared_from_this()] {
+    // What they commit from here on is nobody's concern, and no standby is to follow.
+    self->committing_ = true;
+    for (const std::shared_ptr<RegionSession>& session : self->Sessions()) session->Refuse(absl::UnavailableError("the API has ended"));
+  });
+}
+
+std::vector<std::shared_ptr<RegionSession>> RegionOwnership::Sessions() const {
+  std::vector<std::shared_ptr<RegionSession>> sessions;
+  if (owner_) sessions.push_back(owner_);
+  sessions.insert(sessions.end(), standbys_.begin(), standbys_.end());
+  sessions.insert(sessions.end(), ungreeted_.begin(), ungreeted_.end());
+  return sessions;
 }
 
 std::vector<SessionSummary> RegionOwnership::Provisioners() const {
@@ -68,6 +81,8 @@ void RegionOwnership::Grant(const std::shared_ptr<RegionSession>& session) {
         ASSIGN_OR_RETURN(const auto row, transaction.Get<RegionStateRow>(keys::RegionState(region)));
         *state = row ? row->value : RegionStateRow{};
         state->epoch++;
+        // What the other one lacked since is not known: an incarnation that returns is synced in full.
+        if (state->target_incarnation != incarnation) state->synced_incarnation.clear();
         state->target_incarnation = incarnation;
         transaction.Put(keys::RegionState(region), Encode(*state));
         return absl::OkStatus();

@@ -1,7 +1,7 @@
 // Who of a region's sessions owns it. One owner at a time, each with an epoch of its own that is durable before it is granted; the others stand by
 // and follow in the order in which they came.
 //
-// Thread safety: Provisioners, Post, strand, memory and settings from any thread; all else on the region's strand.
+// Thread safety: Provisioners, Post, Abandon, strand, memory and settings from any thread; all else on the region's strand.
 #ifndef KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 #define KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 
@@ -47,6 +47,8 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   // Suspects: what was in flight when the session died.
   void Left(const std::shared_ptr<RegionSession>& session, std::map<ObjectId, EventWindow::Flight> suspects);
   void Rewound(uint64_t revision) { settings_.rewound(revision); }
+  // Forgets every session; for the end of the process.
+  void Abandon();
   // The store's head in its present lineage.
   uint64_t Head() const;
 
@@ -56,6 +58,7 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   const std::shared_ptr<RegionMemory>& memory() const { return memory_; }
 
  private:
+  std::vector<std::shared_ptr<RegionSession>> Sessions() const;
   void Advance();
   void Grant(const std::shared_ptr<RegionSession>& session);
   void GrantCommitted(const std::shared_ptr<RegionSession>& session, const RegionStateRow& state, absl::StatusOr<Revision> committed);

@@ -1,6 +1,7 @@
 #include "services/api/region_session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "keyferry/v1/provisioning.pb.h"
@@ -16,11 +17,9 @@
 namespace keyferry {
 namespace {
 
-constexpr absl::Duration kReconnectAfterRewind = absl::Seconds(1);
+constexpr absl::Duration kReconnectAfterRewind = absl::Seconds(5);
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr size_t kSessionIdBytes = 16;
-// A restored backup may lie some lineages back; a claim far above is a defective or hostile region.
-constexpr uint64_t kMaxLineagesAhead = 16;
 
 absl::Status Refusal(absl::StatusCode code, std::string_view reason, std::string_view message) {
   return MakeError(code, message, {.reason = std::string(reason)});
@@ -39,6 +38,7 @@ RegionSession::RegionSession(std::shared_ptr<RegionOwnership> ownership, Caller 
       transport_(std::move(transport)),
       connect_time_(ownership_->settings().clock.Now()),
       last_heard_(ownership_->settings().clock.Monotonic()),
+      last_tick_(last_heard_),
       last_bookmark_(last_heard_) {}
 
 void RegionSession::Start() {
@@ -72,8 +72,22 @@ void RegionSession::Disconnected() {
   ownership_->strand().Run([self = shared_from_this()] { self->End(absl::OkStatus(), Ending::kDied); });
 }
 
+// gRPC tells the end of what the client says and its death in no certain order; and acks that were heard want to be settled.
+void RegionSession::HalfClosed() {
+  ownership_->strand().Run([self = shared_from_this()] {
+    if (self->feed_) self->feed_->Drain();
+    self->ownership_->strand().RunAfter(kHalfCloseGrace, [self] { self->End(absl::OkStatus(), Ending::kOrderly); });
+  });
+}
+
 void RegionSession::Tick() {
   const absl::Duration now = ownership_->settings().clock.Monotonic();
+  if (ownership_->settings().clock.Now() >= caller_.certificate_expiry) {
+    return End(Refusal(absl::StatusCode::kUnauthenticated, "CERTIFICATE_EXPIRED",
+                       "the provisioner's certificate has expired; renew it and connect again"),
+               Ending::kOrderly);
+  }
+  if (now - std::exchange(last_tick_, now) > kTick + kMaxTickDelay) last_heard_ = now;
   const absl::Duration silence = now - last_heard_;
   if (!greeted_ && silence >= kHelloTimeout) {
     return End(Refusal(absl::StatusCode::kUnavailable, "NO_HELLO", "no Hello within 10 s"), Ending::kOrderly);
@@ -132,10 +146,7 @@ void RegionSession::HandleHello(const v1::Hello& hello) {
   version_ = hello.version();
   max_objects_ = std::min<size_t>(hello.max_inflight_objects(), kMaxInflightObjects);
   max_bytes_ = std::min<size_t>(hello.max_inflight_bytes(), kMaxInflightBytes);
-  if (hello.max_revision_seen() > ownership_->Head()) {
-    ownership_->Rewound(hello.max_revision_seen());
-    return Drain("REWIND", kReconnectAfterRewind);
-  }
+  if (hello.max_revision_seen() > ownership_->Head()) return Rewound(hello.max_revision_seen());
   v1::ApiMessage message;
   v1::Welcome& welcome = *message.mutable_welcome();
   welcome.set_session_id(RandomBytes(kSessionIdBytes));
@@ -144,6 +155,12 @@ void RegionSession::HandleHello(const v1::Hello& hello) {
   Set(welcome.mutable_lease_duration(), kLeaseDuration);
   transport_->Send(message);
   ownership_->Join(shared_from_this());
+}
+
+// Whether the store takes a new lineage or not: this session is at an end.
+void RegionSession::Rewound(uint64_t revision) {
+  ownership_->Rewound(revision);
+  Drain("REWIND", kReconnectAfterRewind);
 }
 
 absl::Status RegionSession::Admit(const v1::Hello& hello) const {
@@ -183,11 +200,11 @@ void RegionSession::Granted(uint64_t epoch, const RegionStateRow& state, Revisio
                         .random = ownership_->settings().random};
   const std::weak_ptr<RegionSession> weak = weak_from_this();
   settings.send = [transport = transport_](const v1::ApiMessage& event) { transport->Send(event); };
-  settings.fail = [weak](absl::Status status) {
-    if (const auto self = weak.lock()) self->End(std::move(status), Ending::kDied);
+  settings.fail = [weak](absl::Status status, Ending ending) {
+    if (const auto self = weak.lock()) self->End(std::move(status), ending);
   };
   settings.rewound = [weak](uint64_t revision) {
-    if (const auto self = weak.lock()) self->ownership_->Rewound(revision);
+    if (const auto self = weak.lock()) self->Rewound(revision);
   };
   feed_ = std::make_shared<EventFeed>(std::move(settings));
   if (draining_) feed_->Drain();
@@ -241,7 +258,7 @@ void RegionSession::End(absl::Status status, Ending ending) {
   const std::shared_ptr<RegionSession> self = shared_from_this();
   std::map<ObjectId, EventWindow::Flight> suspects;
   if (feed_) {
-    if (ending == Ending::kDied && !draining_) suspects = feed_->window().flights();
+    if (ending == Ending::kDied && !draining_) suspects = feed_->window().Suspects();
     feed_->Stop();
   }
   transport_->Finish(std::move(status));

@@ -25,6 +25,9 @@ class RegionOwnership;
 
 inline constexpr absl::Duration kHelloTimeout = absl::Seconds(10);
 inline constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
+inline constexpr absl::Duration kHalfCloseGrace = absl::Milliseconds(250);
+// A tick that comes later than that tells of this process, not of the provisioner.
+inline constexpr absl::Duration kMaxTickDelay = absl::Seconds(5);
 
 struct SessionSummary {
   std::string provisioner_id;
@@ -42,8 +45,10 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   // `handled` is called when the session is ready for the next message.
   void Received(std::shared_ptr<const v1::ProvisionerMessage> message, std::function<void()> handled);
   void Sent();
-  // The stream is broken, or the provisioner has no more to say.
+  // The stream is broken.
   void Disconnected();
+  // The provisioner has no more to say, or, when Disconnected follows at once, the stream is broken.
+  void HalfClosed();
 
   void Granted(uint64_t epoch, const RegionStateRow& state, Revision state_revision);
   void StandBy(const std::string& owner_id);
@@ -67,7 +72,7 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   void HandleAsOwner(const v1::ProvisionerMessage& message);
   void SendStandbyBookmark();
   void EndIfDrained();
-  enum class Ending : uint8_t { kOrderly, kDied };
+  void Rewound(uint64_t revision);
   void End(absl::Status status, Ending ending);
 
   const std::shared_ptr<RegionOwnership> ownership_;
@@ -75,6 +80,7 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   const std::shared_ptr<SyncTransport> transport_;
   const absl::Time connect_time_;
   absl::Duration last_heard_;
+  absl::Duration last_tick_;
   absl::Duration last_bookmark_;
   bool greeted_ = false;
   bool draining_ = false;

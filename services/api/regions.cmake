@@ -11,6 +11,6 @@ keyferry_library(keyferry_api_regions_testing
   PUBLIC keyferry_api_regions wire_protos GTest::gtest)
 keyferry_test(api_regions_test
   SOURCES event_feed_test.cc event_window_test.cc full_resync_test.cc placement_acks_test.cc provisioning_service_test.cc
-          region_session_test.cc
+          region_faults_test.cc region_session_test.cc
           region_simulation_test.cc regions_test.cc
   LINK keyferry_api_regions_testing)

@@ -100,7 +100,7 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
 
   grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* WatchSecretSets(
       CallbackServerContext* context, const v1::WatchSecretSetsRequest* request) override {
-    return NewSetWatchReactor(guard_, deps_, context, *request);
+    return NewSetWatchReactor(guard_, deps_, watch_slots_, context, *request);
   }
 
   ServerUnaryReactor* WaitUntilReady(CallbackServerContext* context, const v1::WaitUntilReadyRequest* request,
@@ -160,6 +160,7 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
   Guard& guard_;
   const UseCaseDeps deps_;
   const SecretSets sets_;
+  SetWatchSlots watch_slots_;
 };
 
 }  // namespace

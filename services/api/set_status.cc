@@ -12,6 +12,19 @@
 #include "services/api/paging.h"
 
 namespace keyferry {
+namespace {
+
+size_t WireBytesOf(const SecretSetView& view) {
+  // Times, numbers, etag, two conditions in words, and what surrounds a region's error message, twice.
+  constexpr size_t kRest = 1024;
+  const SecretSet& set = view.set;
+  size_t bytes = kRest;
+  for (const SecretSetEntry& entry : set.entries) bytes += TextBytesOf({entry.key});
+  return bytes + TextBytesOf({set.organization, set.name, set.uid, set.region, set.region, set.region, set.host,
+                                        view.status.error_message, view.status.error_message});
+}
+
+}  // namespace
 
 ObjectId ObjectIdOf(const SecretSet& set) {
   return {.kind = ObjectKind::kSecretSet, .organization = set.organization, .name = set.name};
@@ -72,20 +85,20 @@ absl::StatusOr<SecretSetPage> ListSets(const UseCaseDeps& deps, const SecretSetL
   ASSIGN_OR_RETURN(const std::string after, tokens.Parse(listing.page_token));
 
   SecretSetPage page;
+  PageBudget budget(page_size);
   RETURN_IF_ERROR(VisitRows(deps.writer.store, keys::SecretSets(listing.organization), after,
                             [&](const KeyedRow& row) -> absl::StatusOr<bool> {
+                              if (!budget.Look(row.key)) return false;
                               ASSIGN_OR_RETURN(SecretSet set, Decode<SecretSet>(row.row.value));
                               if (!listing.region.empty() && set.region != listing.region) return true;
-                              if (page.sets.size() == page_size) {
-                                page.next_page_token = tokens.Make(page.sets.back().set.name);
-                                return false;
-                              }
                               set.organization = listing.organization;
                               set.name = keys::LastPart(row.key);
                               ASSIGN_OR_RETURN(SecretSetView view, ViewOf(deps, std::move(set)));
+                              if (!budget.Admit(WireBytesOf(view))) return false;
                               page.sets.push_back(std::move(view));
                               return true;
                             }));
+  if (!budget.last_name().empty()) page.next_page_token = tokens.Make(budget.last_name());
   return page;
 }
 

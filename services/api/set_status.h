@@ -54,7 +54,8 @@ absl::StatusOr<SecretSetView> ViewOf(const UseCaseDeps& deps, SecretSet set);
 
 // NotFound SECRET_SET_NOT_FOUND, ORGANIZATION_NOT_FOUND.
 absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string& organization, const std::string& name);
-// In order of name. InvalidArgument INVALID_PAGE_SIZE, INVALID_PAGE_TOKEN.
+// In order of name. A page with a token may be short or empty (paging.h). InvalidArgument INVALID_PAGE_SIZE,
+// INVALID_PAGE_TOKEN.
 absl::StatusOr<SecretSetPage> ListSets(const UseCaseDeps& deps, const SecretSetListing& listing);
 // Newest first. NotFound as GetSet.
 absl::StatusOr<std::vector<Generation>> ListGenerations(const UseCaseDeps& deps, const std::string& organization,

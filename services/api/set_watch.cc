@@ -180,10 +180,13 @@ class Watch final : public SetWatch, public std::enable_shared_from_this<Watch> 
     pause_end_ = SteadyNow() + std::max(kShortestPause, kPausePerWork * work_);
   }
 
-  static absl::Status TooLarge() {
-    return MakeError(absl::StatusCode::kResourceExhausted,
-                     absl::StrCat("there are more than ", kMaxWatchedSets, " sets here; watch one region or one set"),
-                     {.reason = "WATCH_TOO_LARGE"});
+  // Without a time to retry after: the same watch would end the same way.
+  absl::Status TooLarge() const {
+    const char* const advice = watched_.region.empty() ? "watch one region or one set" : "watch one set";
+    return MakeError(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("there are more than ", kMaxWatchedSets, " sets here; trying again is no use, ", advice),
+        {.reason = "WATCH_TOO_LARGE", .metadata = {{"limit", absl::StrCat(kMaxWatchedSets)}, {"advice", advice}}});
   }
 
   static absl::Duration SteadyNow() { return SystemClock().Monotonic(); }

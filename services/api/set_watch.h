@@ -22,7 +22,8 @@
 namespace keyferry {
 
 inline constexpr size_t kWatchPageSets = 100;
-// More than this a watch refuses with ResourceExhausted WATCH_TOO_LARGE: it remembers something of each.
+// More than this a watch refuses with ResourceExhausted WATCH_TOO_LARGE: it remembers something of each. Its
+// metadata names the limit and an advice.
 inline constexpr size_t kMaxWatchedSets = 20'000;
 
 struct SetDeleted {

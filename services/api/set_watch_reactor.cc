@@ -36,10 +36,11 @@ void Fill(const SetChange& change, v1::WatchSecretSetsResponse& response) {
 
 class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSetsResponse> {
  public:
-  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, grpc::CallbackServerContext* context,
+  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, SetWatchSlots& slots, grpc::CallbackServerContext* context,
                   const v1::WatchSecretSetsRequest& request)
       : guard_(guard),
         deps_(deps),
+        slots_(slots),
         context_(context),
         organization_(request.organization()),
         watched_({.region = request.region(), .name = request.secret_set()}) {
@@ -67,6 +68,9 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
   void Start() {
     const absl::Status admitted = Admit();
     if (!admitted.ok()) return Finish(Convert(admitted));
+    absl::StatusOr<SetWatchSlots::Slot> slot = slots_.Take(watched_.organization);
+    if (!slot.ok()) return Finish(Convert(slot.status()));
+    slot_ = *std::move(slot);
     const std::shared_ptr<SetWatch> watch = SetWatch::Create(deps_, watched_);
     bool cancelled = false;
     {
@@ -106,10 +110,12 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
 
   Guard& guard_;
   const UseCaseDeps deps_;
+  SetWatchSlots& slots_;
   grpc::CallbackServerContext* const context_;
   const std::string organization_;
   // Below: whose turn it is.
   WatchedSets watched_;
+  SetWatchSlots::Slot slot_;
   absl::Duration admitted_;
   v1::WatchSecretSetsResponse response_;
 
@@ -121,9 +127,10 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* NewSetWatchReactor(Guard& guard, const UseCaseDeps& deps,
+                                                                          SetWatchSlots& slots,
                                                                           grpc::CallbackServerContext* context,
                                                                           const v1::WatchSecretSetsRequest& request) {
-  return new SetWatchReactor(guard, deps, context, request);
+  return new SetWatchReactor(guard, deps, slots, context, request);
 }
 
 }  // namespace keyferry

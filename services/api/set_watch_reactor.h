@@ -9,6 +9,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "services/api/guard.h"
+#include "services/api/set_watch_slots.h"
 #include "services/api/use_case.h"
 
 namespace keyferry {
@@ -19,8 +20,10 @@ class WatchSecretSetsResponse;
 }  // namespace v1
 
 // Admits the caller, and again every few seconds before it writes, so that a revoked key hears nothing more. Deletes
-// itself when gRPC is done with it. The guard and the deps' referents outlive the stream.
+// itself when gRPC is done with it, and has its slot until then. The guard, the slots and the deps' referents outlive
+// the stream.
 grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* NewSetWatchReactor(Guard& guard, const UseCaseDeps& deps,
+                                                                          SetWatchSlots& slots,
                                                                           grpc::CallbackServerContext* context,
                                                                           const v1::WatchSecretSetsRequest& request);
 

@@ -5,7 +5,9 @@
 
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
+#include "libs/storage/keys.h"
 #include "services/api/set_wait.h"
+#include "services/api/set_watch_slots.h"
 #include "services/api/testing/api_scene.h"
 
 namespace keyferry {
@@ -129,6 +131,56 @@ TEST_F(SetWatchTest, AnUnknownOrganizationABadNameAndABrokenStoreEndIt) {
   Watch();
   scene_.faulty.Inject({.kind = FaultyStore::Kind::kFailScan, .status = absl::DataLossError("damaged")});
   EXPECT_EQ(NextText(), "DATA_LOSS");
+}
+
+TEST_F(SetWatchTest, MoreSetsThanItFollowsEndItWithAnAdviceAndNoTimeToTryAgain) {
+  const auto add = [&](size_t from, size_t to) {
+    return scene_.Commit([=](Transaction& transaction) {
+      for (size_t i = from; i < to; ++i) {
+        transaction.Put(keys::SecretSet("acme", "set-" + std::to_string(i)),
+                        Encode(SecretSet{.uid = "u", .region = "us-west", .generation = 1}));
+      }
+      return absl::OkStatus();
+    });
+  };
+  const auto last = [&] {
+    absl::StatusOr<SetChange> change = Next();
+    while (change.ok() && !std::holds_alternative<SnapshotComplete>(*change)) change = Next();
+    return change.status();
+  };
+  ASSERT_THAT(add(0, kMaxWatchedSets), IsOk());
+  Watch();
+  EXPECT_THAT(last(), IsOk());
+  watch_->Cancel();
+  ASSERT_THAT(add(kMaxWatchedSets, kMaxWatchedSets + 1), IsOk());
+  Watch();
+  const absl::Status refused = last();
+  EXPECT_THAT(refused, FailsWith(StatusCode::kResourceExhausted, "WATCH_TOO_LARGE"));
+  EXPECT_EQ(MetadataOf(refused, "advice"), "watch one region or one set");
+  EXPECT_EQ(DetailsOf(refused)->retry_after, std::nullopt);
+  Watch({.region = "us-west"});
+  EXPECT_EQ(MetadataOf(last(), "advice"), "watch one set");
+  watch_->Cancel();
+  Watch({.name = "set-7"});
+  EXPECT_EQ(NextText(), "set-7@1");
+}
+
+TEST(SetWatchSlotsTest, AnOrganizationHasSoManySlotsAndGetsThemBack) {
+  SetWatchSlots slots;
+  std::vector<SetWatchSlots::Slot> taken;
+  for (size_t i = 0; i < kMaxWatchesPerOrganization; ++i) {
+    auto slot = slots.Take("acme");
+    ASSERT_THAT(slot, IsOk());
+    taken.push_back(*std::move(slot));
+  }
+  const auto refused = slots.Take("acme");
+  ASSERT_THAT(refused, FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+  EXPECT_GT(DetailsOf(refused.status())->retry_after, absl::ZeroDuration());
+  EXPECT_THAT(slots.Take("other"), IsOk());
+  taken.pop_back();
+  const auto again = slots.Take("acme");
+  EXPECT_THAT(again, IsOk());
+  EXPECT_THAT(slots.Take("acme"), FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
 }
 
 class SetWaitTest : public testing::Test {

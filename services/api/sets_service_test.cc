@@ -12,6 +12,7 @@
 
 #include "keyferry/v1/deployments.grpc.pb.h"
 #include "keyferry/v1/secret_sets.grpc.pb.h"
+#include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/common/testing/temp_dir.h"
 #include "libs/rpc/status_conversion.h"
@@ -232,6 +233,33 @@ TEST_F(SetsServiceTest, TheGateTellsWhenToTryAgain) {
   EXPECT_EQ(MetadataOf(refused.status(), "generation"), "1");
 }
 
+TEST_F(SetsServiceTest, LargeDeploymentsListCompletelyOverSeveralPages) {
+  constexpr int kDeployments = 300;
+  std::vector<std::string> expected;
+  for (int i = 0; i < kDeployments; ++i) {
+    expected.push_back("bot-" + std::to_string(1000 + i));
+    ASSERT_THAT(scene_.Deploy({.agent = expected.back(),
+                               .image = std::string(kMaxImageLength, 'i'),
+                               .client_data = std::string(kMaxClientDataBytes, 'c')}),
+                IsOk());
+  }
+  v1::ListDeploymentsRequest request;
+  request.set_page_size(kMaxPageSize);
+  std::vector<std::string> agents;
+  size_t pages = 0;
+  do {
+    const auto page =
+        Call<v1::ListDeploymentsResponse>(*deployments_, &v1::Deployments::Stub::ListDeployments, request);
+    ASSERT_THAT(page, IsOk());
+    EXPECT_LE(page->ByteSizeLong(), kMaxPageBytes);
+    for (const v1::Deployment& deployment : page->deployments()) agents.push_back(deployment.agent());
+    request.set_page_token(page->next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(agents, expected);
+  EXPECT_EQ(pages, 6);
+}
+
 class WatchStreamTest : public SetsServiceTest {
  protected:
   struct Stream {
@@ -297,6 +325,26 @@ TEST_F(WatchStreamTest, ManyStreamsCanBeCancelledAtAnyMoment) {
   }
   stop = true;
   writer.join();
+}
+
+TEST_F(WatchStreamTest, AnOrganizationHasSoManyStreamsAndGetsThemBack) {
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (size_t i = 0; i < kMaxWatchesPerOrganization; ++i) {
+    streams.push_back(Watch());
+    ASSERT_TRUE(streams.back()->Read());
+  }
+  const auto refused = Watch();
+  ASSERT_FALSE(refused->Read());
+  const absl::Status status = FromGrpcStatus(refused->reader->Finish());
+  EXPECT_THAT(status, FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+  EXPECT_GT(DetailsOf(status)->retry_after, absl::ZeroDuration());
+
+  streams.back()->context.TryCancel();
+  while (streams.back()->Read()) continue;
+  streams.back()->reader->Finish();
+  // The server hears of it a moment later.
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (!Watch()->Read()) ASSERT_LT(absl::Now(), deadline);
 }
 
 TEST_F(WatchStreamTest, AServerThatShutsDownEndsItsStreams) {

@@ -93,6 +93,7 @@ class Watch final : public grpc::ServerWriteReactor<v1::Environment>, public std
     strand_->Run([self = shared_from_this()] { self->FinishOnce(grpc::Status::CANCELLED); });
   }
 
+  // On gRPC's thread, since the server waits for it to return and for nothing that it hands over.
   void OnDone() override {
     const std::shared_ptr<Watch> self = shared_from_this();
     on_done_();
@@ -154,10 +155,8 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
     std::lock_guard lock(mutex_);
     const auto place = watches_.emplace(*agent, nullptr);
     place->second = std::make_shared<Watch>(source_, *agent, executor_, [this, place] {
-      executor_.Run([this, place] {
-        std::lock_guard lock(mutex_);
-        watches_.erase(place);
-      });
+      std::lock_guard lock(mutex_);
+      watches_.erase(place);
     });
     place->second->Notice();
     return place->second.get();

@@ -20,7 +20,8 @@ namespace keyferry {
 
 class EnvironmentsService {
  public:
-  // All three outlive the service; the server that serves it ends before.
+  // All three outlive the service; the server that serves it ends before. What is then left on the executor does not
+  // use the service.
   static std::unique_ptr<EnvironmentsService> Create(const RegionStore& store, const RegionKey& key,
                                                      Executor& executor);
   virtual ~EnvironmentsService() = default;

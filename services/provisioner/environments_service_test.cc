@@ -6,6 +6,10 @@
 #include <grpcpp/security/server_credentials.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
 #include "keyferry/v1/environments.grpc.pb.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/common/testing/temp_dir.h"
@@ -20,13 +24,48 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+// Runs nothing by itself: a test takes what it was given.
+class WaitingExecutor final : public Executor {
+ public:
+  void Run(std::function<void()> work) override {
+    std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(work));
+    changed_.notify_all();
+  }
+  void RunAfter(absl::Duration, std::function<void()>) override { FAIL() << "no delays here"; }
+
+  size_t waiting_count() {
+    std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+  // Waits for some.
+  void RunNext() {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(10), [this] { return !waiting_.empty(); }));
+    const std::function<void()> work = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    work();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> waiting_;
+};
+
 class EnvironmentsServiceTest : public ::testing::Test {
  protected:
   EnvironmentsServiceTest() {
+    Serve(*environments_);
+  }
+
+  void Serve(EnvironmentsService& environments) {
+    server_ = nullptr;
     std::vector<Door> doors;
     doors.push_back({.listener = {.address = "unix:" + directory_.File("agents.sock")},
                      .credentials = grpc::InsecureServerCredentials()});
-    server_ = RpcServer::Start({&environments_->service()}, std::move(doors)).value();
+    server_ = RpcServer::Start({&environments.service()}, std::move(doors)).value();
     stub_ = v1::Environments::NewStub(
         grpc::CreateChannel("unix:" + directory_.File("agents.sock"), grpc::InsecureChannelCredentials()));
   }
@@ -136,6 +175,21 @@ TEST_F(EnvironmentsServiceTest, WatchersThatLeaveAreForgotten) {
   }
   Apply(sealer_.Deployment("agent", 5, {}));
   EXPECT_EQ(Get("agent")->deployment_generation(), 5);
+}
+
+TEST_F(EnvironmentsServiceTest, AWatchThatEndedLeavesNoWorkBehindThatTheServiceWouldHaveToOutlive) {
+  WaitingExecutor executor;
+  auto environments = EnvironmentsService::Create(*store_, key_, executor);
+  Serve(*environments);
+  grpc::ClientContext context;
+  const auto watch = stub_->WatchEnvironment(&context, Request("agent"));
+  executor.RunNext();
+  v1::Environment environment;
+  EXPECT_FALSE(watch->Read(&environment));
+  EXPECT_THAT(FromGrpcStatus(watch->Finish()), FailsWith(absl::StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
+  server_ = nullptr;
+  environments = nullptr;
+  EXPECT_EQ(executor.waiting_count(), 0u);
 }
 
 }  // namespace

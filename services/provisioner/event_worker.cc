@@ -108,7 +108,9 @@ bool EventWorker::EndResync(const v1::SyncEnd& end) {
   const auto swept = reconciler_.Sweep([this](const ObjectId& id) { return resync_.HasSeen(id); }, end.as_of_revision(),
                                        end.allow_mass_delete());
   if (!swept.ok()) {
-    Log(Severity::kError, "resync_not_swept", {{"error", swept.status()}});
+    const bool needs_operator = absl::IsFailedPrecondition(swept.status());
+    Log(needs_operator ? Severity::kWarning : Severity::kError,
+        needs_operator ? "sweep_needs_operator" : "resync_not_swept", {{"error", swept.status()}});
     return false;
   }
   Log(Severity::kInfo, "resync_complete", {{"objects", end.object_count()}, {"swept", *swept}});

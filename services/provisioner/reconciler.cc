@@ -203,7 +203,8 @@ absl::StatusOr<size_t> Reconciler::Sweep(const std::function<bool(const ObjectId
       static_cast<double>(unseen.size()) > kMaxSweepFraction * static_cast<double>(object_count)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the resync would delete ", unseen.size(), " of ", object_count,
-                     " objects, more than a tenth; resync with allow_mass_delete if that is meant"));
+                     " objects, more than a tenth; nothing was deleted. If that is meant, an operator runs "
+                     "`keyferry regions resync CODE --allow-mass-delete`"));
   }
   RETURN_IF_ERROR(SweepAll(unseen, as_of_revision));
   return unseen.size();

@@ -58,8 +58,8 @@ class Reconciler {
   bool Holds(const ObjectId& id, const ObjectVersion& version) const;
 
   // After a complete full resync: deletes what `seen` answers false for and what is not newer than as_of_revision, and
-  // leaves tombstones with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects;
-  // nothing was deleted.
+  // leaves tombstones with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects, taken
+  // literally, so that of fewer than ten none goes; nothing was deleted, and the message names the operator's command.
   absl::StatusOr<size_t> Sweep(const std::function<bool(const ObjectId&)>& seen, uint64_t as_of_revision,
                                bool allow_mass_delete);
 

@@ -214,6 +214,16 @@ TEST_F(SweepTest, DeletesATenthAndNotOneMore) {
   EXPECT_THAT(first_.objects, SizeIs(18));
 }
 
+TEST_F(SweepTest, OfNineObjectsNoneGoesAndTheRefusalNamesTheOperatorsCommand) {
+  Hold(9);
+  const auto swept = reconciler_.Sweep(AllBut(1), 100, false);
+  EXPECT_THAT(swept, StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(std::string(swept.status().message()),
+              ::testing::HasSubstr("keyferry regions resync CODE --allow-mass-delete"));
+  EXPECT_EQ(store_->object_count(), 9u);
+  EXPECT_THAT(reconciler_.Sweep(AllBut(1), 100, true), IsOkAndHolds(1u));
+}
+
 TEST_F(SweepTest, DeletesEverythingWhenAnOperatorAllowsIt) {
   Hold(20);
   EXPECT_THAT(reconciler_.Sweep(AllBut(20), 100, true), IsOkAndHolds(20u));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -35,8 +37,9 @@ class Core : public std::enable_shared_from_this<Core> {
       : options_(std::move(options)),
         boot_id_(RandomBytes(kBootIdBytes)),
         strand_(Strand::Create(options_.executor)),
-        work_strand_(Strand::Create(options_.executor)),
-        drifted_(options_.drifted) {}
+        work_strand_(Strand::Create(options_.executor)) {
+    NoteDrift(options_.drifted);
+  }
 
   void Start() {
     strand_->Run([self = shared_from_this()] {
@@ -88,7 +91,7 @@ class Core : public std::enable_shared_from_this<Core> {
         if (const std::shared_ptr<Core> self = weak.lock()) self->OnEnded(status);
       });
     };
-    stream_ = SyncStream::Start(options_.new_channel(), {.on_readable = OnStrand([](Core& core) { core.Read(); }),
+    stream_ = SyncStream::Start(options_.new_channel(), {.on_readable = OnStrand([](Core& core) { core.Hear(); }),
                                                          .on_done = std::move(on_done)});
     stream_->Send(HelloOf(meta));
     LaterInSession(options_.timings.silence / 2, [](Core& core) { core.WatchSilence(); });
@@ -111,11 +114,17 @@ class Core : public std::enable_shared_from_this<Core> {
     return message;
   }
 
+  bool IsBacklogFull() const { return backlog_.size() >= kMaxBacklogMessages; }
+
+  void Hear() {
+    heard_at_ = SystemClock().Monotonic();
+    Read();
+  }
+
   // Leaves messages with the stream, which then stops reading, while there is enough to do.
   void Read() {
-    if (!stream_ || backlog_.size() >= kMaxBacklogMessages) return;
+    if (!stream_ || IsBacklogFull()) return;
     for (v1::ApiMessage& message : stream_->Take()) {
-      heard_at_ = SystemClock().Monotonic();
       if (message.has_welcome()) {
         OnWelcome(message.welcome());
       } else if (message.has_grant()) {
@@ -201,7 +210,9 @@ class Core : public std::enable_shared_from_this<Core> {
     Proceed();
   }
 
+  // Who does not listen cannot judge silence: it begins when the backlog has room again.
   void WatchSilence() {
+    if (IsBacklogFull()) heard_at_ = SystemClock().Monotonic();
     if (SystemClock().Monotonic() - heard_at_ > options_.timings.silence) {
       Log(Severity::kWarning, "api_silent", {{"region", options_.region}});
       return stream_->Cancel();
@@ -225,12 +236,23 @@ class Core : public std::enable_shared_from_this<Core> {
     LaterInSession(options_.timings.progress, [](Core& core) { core.ReportProgress(); });
   }
 
+  void NoteDrift(const std::vector<ObjectId>& lost) {
+    for (const ObjectId& id : lost) {
+      if (drifted_.size() == kMaxDriftedObjects) return;
+      drifted_.insert(id);
+    }
+  }
+
   void ReportDrift() {
     if (!granted_ || drifted_.empty()) return;
-    v1::ProvisionerMessage message;
-    for (const ObjectId& id : std::exchange(drifted_, {})) ToWire(id, message.mutable_drift()->add_objects());
-    Log(Severity::kError, "drift", {{"region", options_.region}, {"objects", message.drift().objects_size()}});
-    stream_->Send(std::move(message));
+    Log(Severity::kError, "drift", {{"region", options_.region}, {"objects", drifted_.size()}});
+    while (!drifted_.empty()) {
+      v1::ProvisionerMessage message;
+      v1::Drift& drift = *message.mutable_drift();
+      while (!drifted_.empty() && drift.objects_size() < kMaxDriftObjectsPerMessage)
+        ToWire(drifted_.extract(drifted_.begin()).value(), drift.add_objects());
+      stream_->Send(std::move(message));
+    }
   }
 
   void CheckSinksLater() {
@@ -244,7 +266,7 @@ class Core : public std::enable_shared_from_this<Core> {
     work_strand_->Run([self = shared_from_this()] {
       auto lost = self->options_.reconciler.CheckSinks(kObjectsPerCheck);
       self->strand_->Run([self, lost = std::move(lost)] {
-        if (lost.ok()) self->drifted_.insert(self->drifted_.end(), lost->begin(), lost->end());
+        if (lost.ok()) self->NoteDrift(*lost);
         if (!lost.ok()) Log(Severity::kError, "check_sinks_failed", {{"error", lost.status()}});
         if (self->stream_) self->ReportDrift();
         self->CheckSinksLater();
@@ -294,7 +316,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<v1::ObjectId> in_work_;
   bool working_ = false;
   bool stopping_ = false;
-  std::vector<ObjectId> drifted_;
+  std::set<ObjectId> drifted_;
 };
 
 class Client final : public SyncClient {

@@ -28,10 +28,14 @@ class Channel;
 
 namespace keyferry {
 
+// Objects lost and not yet reported, at most. What is beyond is found again by the next round over the sinks.
+inline constexpr size_t kMaxDriftedObjects = 10'000;
+inline constexpr int kMaxDriftObjectsPerMessage = 1000;
+
 // Tests shorten them.
 struct SyncTimings {
   absl::Duration progress = absl::Seconds(10);
-  // An API that says nothing for so long is taken for dead; it sends a bookmark every 10 s.
+  // An API that says nothing for so long, while we listen, is taken for dead; it sends a bookmark every 10 s.
   absl::Duration silence = absl::Seconds(45);
   absl::Duration min_first_retry = absl::Milliseconds(100);
   absl::Duration max_first_retry = absl::Milliseconds(500);

@@ -4,19 +4,12 @@
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <future>
-#include <numeric>
 
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/notification.h"
-#include "libs/common/testing/status_matchers.h"
-#include "libs/common/testing/temp_dir.h"
 #include "libs/model/object_hash.h"
-#include "services/provisioner/sync_messages.h"
-#include "services/provisioner/testing/fake_api.h"
-#include "services/provisioner/testing/memory_sink.h"
-#include "services/provisioner/testing/object_sealer.h"
+#include "services/provisioner/testing/sync_client_scene.h"
 
 namespace keyferry {
 namespace {
@@ -24,119 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using Kind = v1::ProvisionerMessage;
-
-constexpr uint64_t kEpoch = 3;
-
-SyncTimings FastTimings() {
-  return {.progress = absl::Milliseconds(20),
-          .min_first_retry = absl::Milliseconds(1),
-          .max_first_retry = absl::Milliseconds(5),
-          .min_retry = absl::Milliseconds(5),
-          .max_retry = absl::Milliseconds(50)};
-}
-
-// Applies only when a test lets it.
-class HeldBackSink final : public Sink {
- public:
-  explicit HeldBackSink(Sink& sink) : sink_(sink) {}
-  std::string_view name() const override { return sink_.name(); }
-  absl::Status Apply(const OpenedObject& object) override {
-    if (gate) gate->WaitForNotification();
-    return sink_.Apply(object);
-  }
-  absl::Status Remove(const ObjectId& id) override { return sink_.Remove(id); }
-  absl::Status Verify(const OpenedObject& object) override { return sink_.Verify(object); }
-  absl::StatusOr<std::vector<ObjectId>> List() override { return sink_.List(); }
-
-  absl::Notification* gate = nullptr;
-
- private:
-  Sink& sink_;
-};
-
-class SyncClientTest : public ::testing::Test {
- protected:
-  ~SyncClientTest() override { client_ = nullptr; }
-
-  void StartClient(SyncTimings timings = FastTimings(), std::vector<ObjectId> drifted = {}) {
-    client_ = SyncClient::Start({.region = "us-west",
-                                 .provisioner_id = "us-west-1",
-                                 .sealing_key_id = key_.id(),
-                                 .version = "1.2.3",
-                                 .new_channel = [this] { return InsecureChannel(port_); },
-                                 .store = *store_,
-                                 .reconciler = reconciler_,
-                                 .executor = *executor_,
-                                 .drifted = std::move(drifted),
-                                 .timings = timings});
-  }
-  // The client's stream, granted.
-  std::shared_ptr<FakeStream> Connect() {
-    if (!client_) StartClient();
-    return api_->AcceptOwner(kEpoch);
-  }
-
-  v1::Event EventOf(const RegionObject& object, const std::string& sync_id = "") const {
-    v1::Event event;
-    ToWire(object.id, event.mutable_object());
-    event.set_uid(absl::HexStringToBytes(object.uid));
-    event.set_revision(object.version.revision);
-    event.set_operation(static_cast<v1::Operation>(object.version.operation));
-    event.set_epoch(kEpoch);
-    event.set_target_incarnation(store_->meta().target_incarnation);
-    event.set_payload(object.sealed_object);
-    event.set_digest(object.version.digest);
-    event.set_sync_id(sync_id);
-    return event;
-  }
-  static void SendEvents(FakeStream& stream, const std::vector<v1::Event>& events) {
-    v1::ApiMessage message;
-    for (const v1::Event& event : events) *message.mutable_events()->add_events() = event;
-    stream.Send(std::move(message));
-  }
-  // `name@revision READY` or `name@revision REASON [permanent]`, until there are as many.
-  static std::vector<std::string> ReadAcks(FakeStream& stream, size_t count) {
-    std::vector<std::string> texts;
-    while (texts.size() < count) {
-      const v1::ProvisionerMessage message = stream.Next(Kind::kAcks);
-      if (!message.has_acks()) break;
-      for (const v1::Ack& ack : message.acks().acks()) {
-        EXPECT_EQ(ack.epoch(), kEpoch);
-        texts.push_back(ack.object().name() + "@" + std::to_string(ack.revision()) + " " +
-                        (ack.result() == v1::ACK_RESULT_READY ? "READY" : ack.error_reason()) +
-                        (ack.permanent() ? " permanent" : ""));
-      }
-    }
-    return texts;
-  }
-  // Comes back when everything sent before was worked off.
-  static std::vector<uint64_t> ReadBucketHashes(FakeStream& stream) {
-    v1::ApiMessage message;
-    message.mutable_inventory_request();
-    stream.Send(std::move(message));
-    const v1::ProvisionerMessage answer = stream.Next(Kind::kInventory);
-    return {answer.inventory().bucket_hashes().begin(), answer.inventory().bucket_hashes().end()};
-  }
-  void Hold(int count) {
-    std::vector<RegionObject> events;
-    for (int i = 0; i < count; ++i)
-      events.push_back(sealer_.Set("set-" + std::to_string(10 + i), i + 1, {{"KEY", "one"}}));
-    reconciler_.Apply(events);
-  }
-
-  TempDir directory_{"/dev/shm"};
-  RegionKey key_ = RegionKey::Generate();
-  ObjectSealer sealer_{key_};
-  std::unique_ptr<RegionStore> store_ = RegionStore::Open(directory_.path(), "us-west").value();
-  MemorySink memory_;
-  HeldBackSink sink_{memory_};
-  Reconciler reconciler_{{.store = *store_, .key = key_, .sinks = {&sink_}}};
-  std::unique_ptr<Executor> executor_ = NewThreadPool(3);
-  std::unique_ptr<FakeApi> api_ = FakeApi::Start();
-  std::atomic<int> port_ = api_->port();
-  std::unique_ptr<SyncClient> client_;
-};
 
 TEST_F(SyncClientTest, SaysHelloWithWhatItsStoreHolds) {
   Hold(5);
@@ -241,111 +121,6 @@ TEST_F(SyncClientTest, RaisesTheFloorThatABookmarkTells) {
   stream->Send(message);
   SendEvents(*stream, {EventOf(sealer_.Set("gone", 7, {}))});
   EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("gone@7 BELOW_FLOOR"));
-}
-
-class SyncClientResyncTest : public SyncClientTest {
- protected:
-  static bool ReadSyncDone(FakeStream& stream) {
-    const v1::ProvisionerMessage message = stream.Next(Kind::kSyncDone);
-    EXPECT_EQ(message.sync_done().sync_id(), "sync");
-    return message.sync_done().swept();
-  }
-  // RETAINs all of `held` sets but the first `unseen`; counts `extra_count` more than it sends. Answers SyncDone.swept.
-  bool SendResync(FakeStream& stream, int held, int unseen, bool allow_mass_delete, uint64_t extra_count = 0) {
-    v1::ApiMessage message;
-    message.mutable_sync_begin()->set_sync_id("sync");
-    message.mutable_sync_begin()->set_as_of_revision(100);
-    stream.Send(message);
-    uint64_t hash = 0;
-    for (int i = unseen; i < held; ++i) {
-      const ObjectId id = SetId("set-" + std::to_string(10 + i));
-      v1::Event event = EventOf(*store_->Get(id).value(), "sync");
-      event.set_operation(v1::OPERATION_RETAIN);
-      event.clear_payload();
-      SendEvents(stream, {event});
-      hash += ObjectHash(id);
-    }
-    v1::SyncEnd* end = message.mutable_sync_end();
-    end->set_sync_id("sync");
-    end->set_as_of_revision(100);
-    end->set_object_count(held - unseen + extra_count);
-    end->set_object_hash(hash);
-    end->set_allow_mass_delete(allow_mass_delete);
-    stream.Send(message);
-    return ReadSyncDone(stream);
-  }
-};
-
-TEST_F(SyncClientResyncTest, SweepsATenthOfTheObjects) {
-  Hold(20);
-  const auto stream = Connect();
-  EXPECT_TRUE(SendResync(*stream, 20, 2, false));
-  EXPECT_EQ(store_->object_count(), 18u);
-  EXPECT_THAT(memory_.objects, SizeIs(18));
-}
-
-TEST_F(SyncClientResyncTest, SweepsNothingWhenItWouldBeMoreThanATenth) {
-  Hold(20);
-  const auto stream = Connect();
-  EXPECT_FALSE(SendResync(*stream, 20, 3, false));
-  EXPECT_EQ(store_->object_count(), 20u);
-  EXPECT_TRUE(SendResync(*stream, 20, 3, true));
-  EXPECT_EQ(store_->object_count(), 17u);
-}
-
-TEST_F(SyncClientResyncTest, SweepsNothingWhenTheResyncIsNotComplete) {
-  Hold(20);
-  const auto stream = Connect();
-  EXPECT_FALSE(SendResync(*stream, 20, 1, true, /*extra_count=*/1));
-  EXPECT_EQ(store_->object_count(), 20u);
-}
-
-TEST_F(SyncClientResyncTest, ForgetsAResyncWhoseStreamDied) {
-  Hold(20);
-  auto stream = Connect();
-  v1::ApiMessage message;
-  message.mutable_sync_begin()->set_sync_id("sync");
-  message.mutable_sync_begin()->set_as_of_revision(100);
-  stream->Send(message);
-  ReadBucketHashes(*stream);
-  stream->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"));
-  stream = Connect();
-  v1::SyncEnd* end = message.mutable_sync_end();
-  end->set_sync_id("sync");
-  end->set_as_of_revision(100);
-  end->set_allow_mass_delete(true);
-  stream->Send(message);
-  EXPECT_FALSE(ReadSyncDone(*stream));
-  EXPECT_EQ(store_->object_count(), 20u);
-}
-
-TEST_F(SyncClientResyncTest, SaysDoneAfterTheAcksOfItsEvents) {
-  const auto stream = Connect();
-  v1::ApiMessage message;
-  message.mutable_sync_begin()->set_sync_id("sync");
-  message.mutable_sync_begin()->set_as_of_revision(100);
-  stream->Send(message);
-  SendEvents(*stream, {EventOf(sealer_.Set("env", 5, {}), "sync"), EventOf(Tombstone(SetId("gone"), 6), "sync"),
-                       EventOf(sealer_.Set("env", 5, {}), "sync"), EventOf(sealer_.Set("other", 101, {}))});
-  v1::SyncEnd* end = message.mutable_sync_end();
-  end->set_sync_id("sync");
-  end->set_as_of_revision(100);
-  end->set_object_count(2);
-  end->set_object_hash(ObjectHash(SetId("env")) + ObjectHash(SetId("gone")));
-  stream->Send(message);
-  EXPECT_THAT(ReadAcks(*stream, 4),
-              ElementsAre("env@5 READY", "gone@6 READY", "env@5 DIGEST_MISMATCH", "other@101 READY"));
-  EXPECT_TRUE(ReadSyncDone(*stream));
-}
-
-TEST_F(SyncClientResyncTest, ReportsDriftForARetainOfWhatItDoesNotHold) {
-  const auto stream = Connect();
-  RegionObject object = sealer_.Set("lost", 5, {});
-  object.version.operation = Operation::kRetain;
-  SendEvents(*stream, {EventOf(object)});
-  const v1::ProvisionerMessage message = stream->Next(Kind::kDrift);
-  ASSERT_EQ(message.drift().objects_size(), 1);
-  EXPECT_EQ(message.drift().objects(0).name(), "lost");
 }
 
 TEST_F(SyncClientTest, AnswersInventoryWithHashesAndWithTheEntriesOfBuckets) {
@@ -491,6 +266,40 @@ TEST_F(SyncClientTest, RepairsSinksByAndByAndReportsWhatItCannotRepair) {
     for (const auto& object : message.drift().objects()) drifted.push_back(object.name());
   }
   EXPECT_THAT(drifted, ::testing::UnorderedElementsAre("lost-at-start", "set-10"));
+}
+
+TEST_F(SyncClientTest, DoesNotTakeAnApiForSilentThatItHasStoppedListeningTo) {
+  absl::Notification gate;
+  sink_.gate = &gate;
+  SyncTimings timings = FastTimings();
+  timings.silence = absl::Milliseconds(200);
+  StartClient(timings);
+  const auto stream = api_->Accept();
+  v1::ApiMessage message;
+  message.mutable_welcome()->mutable_heartbeat_interval()->set_nanos(20'000'000);
+  stream->Send(message);
+  SendEvents(*stream, {EventOf(sealer_.Set("env", 5, {}))});
+  ASSERT_TRUE(stream->Next(Kind::kProgress).has_progress());
+  message.mutable_bookmark();
+  for (int i = 0; i < 100; ++i) stream->Send(message);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(stream->Next(Kind::kHeartbeat).has_heartbeat()) << "ended early";
+  gate.Notify();
+  EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("env@5 READY"));
+}
+
+TEST_F(SyncClientTest, ReportsEachLostObjectOnceAThousandInAMessageAndTenThousandAtMost) {
+  std::vector<ObjectId> lost;
+  for (size_t i = 0; i <= kMaxDriftedObjects; ++i) lost.insert(lost.end(), 2, SetId(std::to_string(100'000 + i)));
+  StartClient(FastTimings(), lost);
+  const auto stream = Connect();
+  for (int i = 0; i < 10; ++i) {
+    const v1::ProvisionerMessage message = stream->Next(Kind::kDrift);
+    ASSERT_EQ(message.drift().objects_size(), 1000);
+    EXPECT_EQ(message.drift().objects(0).name(), std::to_string(100'000 + 1000 * i));
+    EXPECT_EQ(message.drift().objects(999).name(), std::to_string(100'999 + 1000 * i));
+  }
+  SendEvents(*stream, {EventOf(sealer_.Set("env", 5, {}))});
+  EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("env@5 READY")) << "the object past the limit is not reported";
 }
 
 }  // namespace

@@ -12,7 +12,8 @@
  *  LINEAGE  with BUMP=0: a region that knows more than the store makes it take a new lineage
  *  TOUCH    what the region rejects below its floor gets a new revision
  *  SYNCDONE the resync is recorded as complete only when the region has worked off SyncEnd
- *  LINSYNC  a new lineage asks for a full resync */
+ *  LINSYNC  a new lineage asks for a full resync
+ *  INCCLR   another incarnation forgets what was synced: one that returns is synced in full (RETURNS=1) */
 #ifndef RETAIN
 #define RETAIN 1
 #endif
@@ -49,6 +50,12 @@
 #ifndef LINSYNC
 #define LINSYNC 1
 #endif
+#ifndef INCCLR
+#define INCCLR 1
+#endif
+#ifndef RETURNS
+#define RETURNS 0
+#endif
 #ifndef MAXOPS
 #define MAXOPS 3
 #endif
@@ -74,12 +81,14 @@ bit owes[2], done = 0;
 /* region, durable */
 byte inc = 1, floor = 0, trev[2], tval[2], most = 0;
 bit tdel[2];
+/* the region's former target, which may return */
+byte o_inc = 0, o_floor, o_trev[2], o_tval[2], o_most; bit o_tdel[2];
 /* region, one stream; whether SyncDone is on its way */
 bit seen[2], answer = 0;
 /* one event that somebody still holds: its revision, 0 none */
 byte z_s, z_r = 0, z_c; bit z_d;
 /* budgets */
-byte ops = 0, losses = LOSSES, wipes = WIPES, restores = RESTORES, next_content = 1;
+byte ops = 0, losses = LOSSES, wipes = WIPES, restores = RESTORES, returns = RETURNS, next_content = 1;
 /* restored, and no region has said Hello since; ever restored */
 bit restored = 0, ever_restored = 0;
 
@@ -110,6 +119,9 @@ inline write(s, d) { ops++; rev++; seq[s] = rev; del[s] = d; ex[s] = 1; pend[s] 
 inline copy(s) { b_ex[s] = ex[s]; b_del[s] = del[s]; b_pend[s] = pend[s]; b_seq[s] = seq[s]; b_cont[s] = cont[s]; b_obs[s] = obs[s]; b_obsinc[s] = obsinc[s] }
 inline restore(s) { ex[s] = b_ex[s]; del[s] = b_del[s]; pend[s] = b_pend[s]; seq[s] = b_seq[s]; cont[s] = b_cont[s]; obs[s] = b_obs[s]; obsinc[s] = b_obsinc[s] }
 
+inline leave(s) { o_trev[s] = trev[s]; o_tval[s] = tval[s]; o_tdel[s] = tdel[s] }
+inline back(s) { trev[s] = o_trev[s]; tval[s] = o_tval[s]; tdel[s] = o_tdel[s] }
+
 active proctype client() {
 end: do
   :: atomic { ops < MAXOPS && !(QUIET && restored) -> if :: write(0, 0) :: write(1, 0) :: ex[0] && !del[0] -> write(0, 1) :: ex[1] && !del[1] -> write(1, 1) fi; check() }
@@ -118,7 +130,8 @@ end: do
   :: atomic { restores > 0 && b_taken && b_rev != rev -> restores--; disconnect(); z_r = 0; rev = b_rev; known = b_known; synced_inc = b_synced_inc; synced_lin = b_synced_lin; restore(0); restore(1);
               restored = 1; ever_restored = 1; if :: BUMP -> lin++ :: else fi }
   :: atomic { losses > 0 && phase != 0 -> losses--; disconnect() }
-  :: atomic { wipes > 0 -> wipes--; disconnect(); z_r = 0; inc++; floor = 0; most = 0; trev[0] = 0; trev[1] = 0; tval[0] = 0; tval[1] = 0; tdel[0] = 0; tdel[1] = 0 }
+  :: atomic { wipes > 0 -> wipes--; disconnect(); z_r = 0; if :: RETURNS -> leave(0); leave(1); o_inc = inc; o_floor = floor; o_most = most :: else fi; inc++; floor = 0; most = 0; trev[0] = 0; trev[1] = 0; tval[0] = 0; tval[1] = 0; tdel[0] = 0; tdel[1] = 0 }
+  :: atomic { returns > 0 && o_inc != 0 -> returns--; disconnect(); z_r = 0; inc = o_inc; floor = o_floor; most = o_most; back(0); back(1) }
   od
 }
 
@@ -129,6 +142,7 @@ inline sweep(s) {
 /* Hello, Welcome, Grant, SyncBegin */
 inline connect() {
   if :: LINEAGE && most > HEAD -> lin++ :: else fi;
+  if :: INCCLR && known != inc -> synced_inc = 0 :: else fi;
   restored = 0; known = inc;
   if :: synced_inc != inc || (LINSYNC && synced_lin != lin) -> phase = 1; asof = HEAD :: else -> phase = 3 fi;
   if :: !SWEEPEND && phase == 1 -> asof_seen = asof; sweep(0); sweep(1) :: else fi

@@ -110,9 +110,10 @@ class FakeProvisioner::Transport final : public SyncTransport {
   FakeProvisioner* provisioner_;
 };
 
-FakeProvisioner::FakeProvisioner(FakeRegion& region, RegionDirectory& directory, const std::string& id, char boot_id)
+FakeProvisioner::FakeProvisioner(FakeRegion& region, RegionDirectory& directory, const std::string& id, char boot_id,
+                                 absl::Time certificate_expiry)
     : region_(region), transport_(std::make_shared<Transport>(this)), id_(id), boot_id_(16, boot_id) {
-  Caller caller{.kind = CallerKind::kProvisioner, .region = region.code(), .provisioner_id = id};
+  Caller caller{.kind = CallerKind::kProvisioner, .region = region.code(), .provisioner_id = id, .certificate_expiry = certificate_expiry};
   absl::StatusOr<std::shared_ptr<RegionSession>> session = directory.Open(caller, transport_);
   if (session.ok()) {
     session_ = *std::move(session);
@@ -164,6 +165,7 @@ void FakeProvisioner::Ack(v1::Ack ack) {
 }
 
 void FakeProvisioner::Break() { session_->Disconnected(); }
+void FakeProvisioner::HalfClose() { session_->HalfClosed(); }
 
 bool FakeProvisioner::WorkOne() {
   if (inbox_.empty()) return false;

@@ -61,7 +61,8 @@ class FakeRegion {
 // One stream. Keeps what the API sent until the test has it worked off.
 class FakeProvisioner {
  public:
-  FakeProvisioner(FakeRegion& region, RegionDirectory& directory, const std::string& id, char boot_id = 'b');
+  FakeProvisioner(FakeRegion& region, RegionDirectory& directory, const std::string& id, char boot_id = 'b',
+                  absl::Time certificate_expiry = absl::InfiniteFuture());
   ~FakeProvisioner();
 
   v1::Hello MakeHello() const;
@@ -73,6 +74,8 @@ class FakeProvisioner {
   void Ack(v1::Ack ack);
   // The stream breaks.
   void Break();
+  // It has no more to say.
+  void HalfClose();
 
   // What came and was not taken yet.
   std::deque<v1::ApiMessage>& inbox() { return inbox_; }

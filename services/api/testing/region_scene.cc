@@ -21,9 +21,15 @@ RegionScene::RegionScene(ManualExecutor::Pick pick)
   OpenDirectory();
 }
 
-RegionScene::~RegionScene() {
-  executor_.DropAll();
+RegionScene::~RegionScene() { EndDirectory(); }
+
+void RegionScene::EndDirectory() {
+  store_.dead = true;
+  executor_.RunUntilIdle();
   directory_.reset();
+  executor_.RunUntilIdle();
+  executor_.DropTimers();
+  store_.dead = false;
 }
 
 void RegionScene::OpenDirectory() {
@@ -38,9 +44,7 @@ void RegionScene::OpenDirectory() {
 }
 
 void RegionScene::CrashApi() {
-  executor_.DropAll();
-  directory_.reset();
-  executor_.DropAll();
+  EndDirectory();
   term_ = *store_.AcquireWriter(Lineage::kKeep);
   OpenDirectory();
 }

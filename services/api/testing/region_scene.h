@@ -51,11 +51,12 @@ class RegionScene {
   // Of both indexes.
   size_t IndexEntries() { return store_.AllOf(Family::kPending).size(); }
 
-  // Kills the API: queued work is lost; the store stays.
+  // Kills the API: nothing under way is written; the store stays.
   void CrashApi();
 
  private:
   void OpenDirectory();
+  void EndDirectory();
 
   FakeClock clock_;
   ManualExecutor executor_;

@@ -2,6 +2,7 @@
 #ifndef KEYFERRY_SERVICES_API_TESTING_STEPPED_STORE_H_
 #define KEYFERRY_SERVICES_API_TESTING_STEPPED_STORE_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,14 +22,21 @@ class SteppedStore final : public Store {
   absl::StatusOr<Term> AcquireWriter(Lineage lineage) override { return rows_->AcquireWriter(lineage); }
   void CommitAsync(Commit commit, CommitDone done) override {
     executor_.Run([this, commit = std::move(commit), done = std::move(done)] {
-      const absl::StatusOr<Revision> committed = CommitAndWait(*rows_, commit);
+      const absl::StatusOr<Revision> committed = dead ? absl::UnavailableError("crashed") : CommitAndWait(*rows_, commit);
       executor_.Run([done, committed] { done(committed); });
       if (committed.ok() && !deaf) RingAll();
     });
   }
-  absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const override { return rows_->Get(key); }
+  absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const override {
+    if (damaged && damaged(key)) return absl::DataLossError("a damaged row");
+    return rows_->Get(key);
+  }
   absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const override {
-    return rows_->Scan(begin, end, limit);
+    absl::StatusOr<std::vector<KeyedRow>> rows = rows_->Scan(begin, end, limit);
+    for (const KeyedRow& row : *rows) {
+      if (damaged && damaged(row.key)) return absl::DataLossError("a damaged row");
+    }
+    return rows;
   }
   // Rings after every commit: spurious rings are allowed.
   std::unique_ptr<Subscription> Ring(const RowKey&, const std::string&, std::function<void()> ring) override {
@@ -39,8 +47,12 @@ class SteppedStore final : public Store {
   Revision Head() const override { return rows_->Head(); }
   absl::Status Backup(const std::string&) override { return absl::UnimplementedError("no backup"); }
 
+  // Nothing is written any more: the process has crashed, and what it still does is in vain.
+  bool dead = false;
   // Rings are lost: they are hints.
   bool deaf = false;
+  // These rows do not open.
+  std::function<bool(const RowKey&)> damaged;
 
   // Every row of a family, for oracles.
   std::vector<KeyedRow> AllOf(Family family) const { return *rows_->Scan(RowKey{family, ""}, "", 1'000'000); }
