@@ -112,14 +112,15 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
 absl::Status InUse(const SecretSet& set, std::vector<std::string> agents) {
   const size_t named = std::min(agents.size(), kMaxUsesNamed);
   const std::string names = absl::StrJoin(agents.begin(), agents.begin() + named, ", ");
-  return MakeError(
-      absl::StatusCode::kAborted,
+  // Before the details are made: they take the names away.
+  const std::string message =
       absl::StrCat("secret set \"", set.name, "\" is bound by ", agents.size(),
                    agents.size() == 1 ? " deployment: " : " deployments: ", names, named < agents.size() ? ", …" : "",
-                   "; delete them or bind another set first, or delete with force"),
-      {.reason = "SECRET_SET_IN_USE",
-       .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(agents.size())}},
-       .blockers = std::move(agents)});
+                   "; delete them or bind another set first, or delete with force");
+  return MakeError(absl::StatusCode::kAborted, message,
+                   {.reason = "SECRET_SET_IN_USE",
+                    .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(agents.size())}},
+                    .blockers = std::move(agents)});
 }
 
 // Who binds the set. Reading SetUses first makes the commit fail when a deployment comes in behind the scan.

@@ -29,16 +29,14 @@ def environment(system):
 
 def up():
     system = System(RUN)
-    if system.running:
-        print(f"up already; source {ENV}")
-        return system
+    was_running = system.running
     system.start()
     ENV.unlink(missing_ok=True)
     with os.fdopen(os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(environment(system))
     for daemon in system.daemons:
         print(f"{daemon.name}: pid {daemon.pid}, log {daemon.log}")
-    print(f"up; source {ENV}")
+    print(f"{'up already' if was_running else 'up'}; source {ENV}")
     return system
 
 
@@ -46,15 +44,15 @@ def down():
     system = System(RUN)
     if not system.settings:
         system.sweep()
-    if not any(daemon.pid for daemon in system.daemons):
-        print("down already")
+    was_running = any(daemon.pid for daemon in system.daemons)
     for name in system.stop():
         print(f"{name} did not end on SIGTERM and was killed")
     ENV.unlink(missing_ok=True)
+    print("down; its data is kept, ./dev up goes on with it" if was_running else "down already")
 
 
 if __name__ == "__main__":
     try:
         {"up": up, "down": down}[sys.argv[1]]()
     except SystemFailure as failure:
-        sys.exit(str(failure))
+        sys.exit(f"{failure}\nto begin anew, without this data: ./dev down; rm -r {RUN}")

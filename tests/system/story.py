@@ -90,7 +90,7 @@ def _secret_set(teller, provisioner, files):
     teller.run("secrets", "wait", "my-secrets", shows=["ready"])
     teller.see(files / "API_TOKEN", None)
     teller.say("A set that a deployment binds is not deleted by accident.")
-    teller.run("secrets", "delete", "my-secrets", exit_code=4, shows=["SECRET_SET_IN_USE", "my-agent"])
+    teller.run("secrets", "delete", "my-secrets", exit_code=4, shows=["SECRET_SET_IN_USE", "bound by 1 deployment: my-agent"])
     teller.run("secrets", "delete", "my-secrets", "--force")
     teller.run("secrets", "list", "my-secrets", exit_code=1, shows=["SECRET_SET_NOT_FOUND"])
     teller.see(files / "GREETING", None)
