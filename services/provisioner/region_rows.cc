@@ -43,7 +43,7 @@ void RowTotals::Remove(std::string_view frame) {
   check_sum -= RowCheck(frame);
 }
 
-std::string ObjectKey(const ObjectId& id) { return kObjectPrefix + ObjectIdBytes(id); }
+std::string ObjectKey(const ObjectId& id) { return std::string(kObjectPrefix).append(ObjectIdBytes(id)); }
 
 std::string TombstoneKey(uint64_t revision, const ObjectId& id) { return TombstonesOf(revision) + ObjectIdBytes(id); }
 
@@ -53,7 +53,7 @@ std::string PastTombstones(uint64_t revision) {
 }
 
 std::string ObjectKeyOfTombstone(std::string_view tombstone_key) {
-  return kObjectPrefix + std::string(tombstone_key.substr(1 + kRevisionBytes));
+  return std::string(kObjectPrefix).append(tombstone_key.substr(1 + kRevisionBytes));
 }
 
 std::string EncodeObjectRow(const RegionObject& object) {
