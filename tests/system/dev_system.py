@@ -28,7 +28,7 @@ def environment(system):
 
 
 def up():
-    system = System(RUN)
+    system = System(RUN, lasting=True)
     was_running = system.running
     system.start()
     ENV.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def up():
 
 
 def down():
-    system = System(RUN)
+    system = System(RUN, lasting=True)
     if not system.settings:
         system.sweep()
     was_running = any(daemon.pid for daemon in system.daemons)

@@ -1,5 +1,6 @@
 """One whole Keyferry on loopback. `./dev up` and every system test start it through this module."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -45,11 +46,17 @@ def free_port():
                 continue
 
 
-class Daemon:
-    """A process with a log, a pid file and a ready file, all in `directory`; another run of the harness finds it again."""
+def die_with_parent():
+    """In the child, before it becomes the daemon: it does not outlive a test that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
-    def __init__(self, name, directory, command, environment=None):
+
+class Daemon:
+    """A process with a log, a pid file and a ready file, all in `directory`; another run of the harness finds a `lasting` one again."""
+
+    def __init__(self, name, directory, command, environment=None, lasting=False):
         self.name = name
+        self.lasting = lasting
         self.ready_file = directory / f"{name}.ready"
         self.log = directory / f"{name}.log"
         self.pid_file = directory / f"{name}.pid"
@@ -74,7 +81,7 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"PATH": "/usr/bin:/bin", **self.environment})
+                preexec_fn=None if self.lasting else die_with_parent, env={"PATH": "/usr/bin:/bin", **self.environment})
         self.pid_file.write_text(str(self.process.pid))
         if wait:
             self.wait_ready()
@@ -159,14 +166,15 @@ class System:
     """An API, a provisioner for each region, an organization `acme` and its admin's key, in one directory.
 
     `volatile` is the directory on a RAM disk that holds what must not touch a disk: the regions' files and sockets.
-    `environment_of(name, data_directory)` may add to a daemon's environment.
+    `environment_of(name, data_directory)` may add to a daemon's environment. A `lasting` system outlives its starter.
     """
 
-    def __init__(self, directory, regions=("us-west", "us-east"), log_level="info", environment_of=lambda *_: {}):
+    def __init__(self, directory, regions=("us-west", "us-east"), log_level="info", environment_of=lambda *_: {}, lasting=False):
         self.directory = Path(directory).resolve()
         self.regions = regions
         self.log_level = log_level
         self.environment_of = environment_of
+        self.lasting = lasting
         name = hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
         self.volatile = Path("/dev/shm" if os.path.ismount("/dev/shm") else self.directory) / f"keyferry-{name}"
         self.logs = self.directory / "logs"
@@ -187,7 +195,7 @@ class System:
             "--inner-cert", self._certificate("api"), "--inner-key", self._key("api"),
             "--edge-cert", self._certificate("api"), "--edge-key", self._key("api"),
             "--client-ca", self.ca, "--trust-domain", TRUST_DOMAIN, "--log-level", self.log_level],
-            self.environment_of("api", self.api_data))
+            self.environment_of("api", self.api_data), self.lasting)
         self.provisioners = {region: self.provisioner(region) for region in self.regions}
 
     @property
@@ -210,7 +218,7 @@ class System:
             "--cert", self._certificate(name), "--key", self._key(name), "--ca", self.ca,
             "--files-dir", self.files(region, number), "--agent-socket", self.agent_socket(region, number),
             "--log-level", self.log_level, *disk_files],
-            self.environment_of(name, self.region_data(region, number)))
+            self.environment_of(name, self.region_data(region, number)), self.lasting)
 
     def region_data(self, region, number=1):
         return self.directory / region / f"data-{number}"
