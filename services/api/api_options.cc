@@ -4,11 +4,8 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
-#include "absl/flags/usage_config.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/common/flags.h"
 #include "libs/common/status_macros.h"
 
 ABSL_FLAG(std::string, data_dir, "", "Directory of the store. Made when missing.");
@@ -67,31 +64,14 @@ absl::Status Check(const ApiOptions& options) {
   return absl::OkStatus();
 }
 
-// `--data-dir` is `--data_dir` to us, since abseil's flags know no hyphens.
-std::vector<std::string> WithUnderscores(int argc, char** argv) {
-  std::vector<std::string> arguments(argv, argv + argc);
-  for (std::string& argument : arguments) {
-    if (!argument.starts_with("--")) continue;
-    const auto name_end = std::find(argument.begin(), argument.end(), '=');
-    std::replace(argument.begin() + 2, name_end, '-', '_');
-  }
-  return arguments;
-}
-
 }  // namespace
 
 absl::StatusOr<ApiOptions> ParseCommandLine(int argc, char** argv) {
-  absl::SetProgramUsageMessage(
-      "The Keyferry API: the only writer of the store.\n  keyferry-api FLAGS...          serve\n"
-      "  keyferry-api init-keyring PATH make a keyring");
-  absl::FlagsUsageConfig usage;
-  usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "services/api/"); };
-  usage.contains_helpshort_flags = usage.contains_help_flags;
-  absl::SetFlagsUsageConfig(usage);
-  std::vector<std::string> arguments = WithUnderscores(argc, argv);
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, pointers.data());
+  const std::vector<std::string> words =
+      ParseFlags(argc, argv,
+                 "The Keyferry API: the only writer of the store.\n  keyferry-api FLAGS...          serve\n"
+                 "  keyferry-api init-keyring PATH make a keyring",
+                 "services/api/");
   ApiOptions options{
       .data_directory = absl::GetFlag(FLAGS_data_dir),
       .keyring = absl::GetFlag(FLAGS_keyring),
@@ -106,11 +86,11 @@ absl::StatusOr<ApiOptions> ParseCommandLine(int argc, char** argv) {
   if (options.worker_thread_count == 0) {
     options.worker_thread_count = std::max(kMinWorkerThreads, static_cast<int>(std::thread::hardware_concurrency()));
   }
-  if (rest.size() == 3 && std::string_view(rest[1]) == "init-keyring") {
-    options.new_keyring = rest[2];
+  if (words.size() == 2 && words[0] == "init-keyring") {
+    options.new_keyring = words[1];
     return options;
   }
-  if (rest.size() > 1) return absl::InvalidArgumentError(absl::StrCat("what is `", rest[1], "`? see --help"));
+  if (!words.empty()) return absl::InvalidArgumentError(absl::StrCat("what is `", words[0], "`? see --help"));
   RETURN_IF_ERROR(Check(options));
   return options;
 }

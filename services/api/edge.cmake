@@ -4,8 +4,8 @@ keyferry_library(keyferry_api_edge
   PUBLIC keyferry_common keyferry_crypto keyferry_model keyferry_storage keyferry_rpc keyferry_api_sets)
 
 keyferry_program(keyferry-api
-  SOURCES main.cc api_options.cc housekeeping.cc ready_file.cc
-  LINK keyferry_api_edge keyferry_api_sets keyferry_api_regions absl::flags absl::flags_parse absl::flags_usage nlohmann_json::nlohmann_json)
+  SOURCES main.cc api_options.cc housekeeping.cc
+  LINK keyferry_api_edge keyferry_api_sets keyferry_api_regions keyferry_flags)
 
 keyferry_library(keyferry_api_edge_testing SOURCES testing/edge_scene.cc PUBLIC keyferry_api_edge keyferry_rpc_testing)
 

@@ -21,11 +21,11 @@
 #include "services/api/housekeeping.h"
 #include "services/api/organization_service.h"
 #include "services/api/provisioning_service.h"
-#include "services/api/ready_file.h"
+#include "libs/common/ready_file.h"
 #include "services/api/region_directory.h"
 #include "services/api/region_service.h"
 #include "services/api/secret_set_service.h"
-#include "services/api/stop_signal.h"
+#include "libs/common/stop_signal.h"
 #include "services/api/writer_term.h"
 
 namespace keyferry {

@@ -4,12 +4,11 @@
 #include <string_view>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/common/error.h"
+#include "libs/common/flags.h"
 #include "libs/model/names.h"
 
 ABSL_FLAG(std::string, api, "", "host:port of the API's inner door");
@@ -31,17 +30,6 @@ ABSL_FLAG(std::string, ready_file, "", "JSON file that is written once the agent
 
 namespace keyferry {
 namespace {
-
-// Flags are written with hyphens everywhere; absl knows them with underscores.
-void AcceptHyphens(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string_view argument = argv[i];
-    if (!argument.starts_with("--")) continue;
-    for (char* c = argv[i] + 2; *c != '\0' && *c != '='; ++c) {
-      if (*c == '-') *c = '_';
-    }
-  }
-}
 
 void CheckPresent(std::string_view name, const std::string& value, std::vector<FieldViolation>& violations) {
   if (value.empty()) violations.push_back({std::string(name), "is required"});
@@ -83,10 +71,7 @@ std::vector<FieldViolation> Check(const Settings& settings) {
 }  // namespace
 
 std::vector<std::string> ParseCommandLine(int argc, char** argv) {
-  AcceptHyphens(argc, argv);
-  absl::SetProgramUsageMessage("serves one region; or: init-keyring PATH, public-key PATH");
-  const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
-  return {words.begin() + 1, words.end()};
+  return ParseFlags(argc, argv, "serves one region; or: init-keyring PATH, public-key PATH", "services/provisioner/");
 }
 
 absl::StatusOr<Settings> SettingsFromFlags() {

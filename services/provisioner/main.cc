@@ -1,18 +1,17 @@
 // keyferry-provisioner: one region's end of Keyferry. Builds the object graph and waits for SIGTERM.
 #include <google/protobuf/stubs/logging.h>
 #include <grpcpp/security/server_credentials.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "libs/common/log.h"
 #include "libs/common/process_hygiene.h"
+#include "libs/common/ready_file.h"
 #include "libs/common/status_macros.h"
+#include "libs/common/stop_signal.h"
 #include "libs/crypto/keyring.h"
 #include "libs/rpc/callback_pulse.h"
 #include "libs/rpc/credentials.h"
@@ -45,22 +44,8 @@ absl::Status RunSubcommand(const std::vector<std::string>& words) {
   return absl::OkStatus();
 }
 
-absl::Status WriteReadyFile(const Settings& settings) {
-  if (settings.ready_file.empty()) return absl::OkStatus();
-  const std::string draft = settings.ready_file + ".new";
-  std::ofstream(draft) << "{\"agent_socket\":\"" << absl::CEscape(settings.agent_socket) << "\"}\n";
-  if (std::rename(draft.c_str(), settings.ready_file.c_str()) == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write ", settings.ready_file));
-}
-
-void WaitForSignal(const sigset_t& signals) {
-  int number = 0;
-  while (sigwait(&signals, &number) != 0) {
-  }
-  Log(Severity::kInfo, "stopping", {{"signal", number}});
-}
-
-absl::Status Serve(const Settings& settings, const sigset_t& signals) {
+absl::Status Serve(const Settings& settings) {
+  ReadyFile ready(settings.ready_file);
   RETURN_IF_ERROR(SetLogLevel(settings.log_level));
   ASSIGN_OR_RETURN(const RegionKey key, LoadRegionKey(settings.keyring, settings.data_directory));
   ASSIGN_OR_RETURN(const auto credentials, TlsChannelCredentials(settings.tls));
@@ -80,7 +65,7 @@ absl::Status Serve(const Settings& settings, const sigset_t& signals) {
   std::vector<Door> doors;
   doors.push_back({.listener = settings.agent_listener, .credentials = grpc::InsecureServerCredentials()});
   ASSIGN_OR_RETURN(const auto server, RpcServer::Start({&environments->service()}, std::move(doors)));
-  RETURN_IF_ERROR(WriteReadyFile(settings));
+  RETURN_IF_ERROR(ready.Write({{"agent_socket", settings.agent_socket}}));
   ASSIGN_OR_RETURN(const auto not_shown, reconciler.FillSinks());
   const auto client = SyncClient::Start({.region = settings.region,
                                          .provisioner_id = settings.provisioner_id,
@@ -92,16 +77,17 @@ absl::Status Serve(const Settings& settings, const sigset_t& signals) {
                                          .executor = *executor,
                                          .drifted = not_shown});
   Log(Severity::kInfo, "serving", {{"region", settings.region}, {"objects", store->object_count()}});
-  WaitForSignal(signals);
+  const int signal = AwaitStopSignal();
+  Log(Severity::kInfo, "stopping", {{"signal", signal}});
   client->Stop(kShutdownPatience);
   server->Shutdown(kShutdownPatience);
   return absl::OkStatus();
 }
 
-absl::Status Run(const std::vector<std::string>& words, const sigset_t& signals) {
+absl::Status Run(const std::vector<std::string>& words) {
   if (!words.empty()) return RunSubcommand(words);
   ASSIGN_OR_RETURN(const Settings settings, SettingsFromFlags());
-  return Serve(settings, signals);
+  return Serve(settings);
 }
 
 }  // namespace
@@ -114,14 +100,9 @@ int main(int argc, char** argv) {
   google::protobuf::SetLogHandler(nullptr);
   keyferry::SetLogProcess("keyferry-provisioner");
   const std::vector<std::string> words = keyferry::ParseCommandLine(argc, argv);
-  // Blocked before any thread starts, so that only WaitForSignal gets them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  const absl::Status status = keyferry::Run(words, signals);
+  // Before any thread starts.
+  keyferry::BlockStopSignals();
+  const absl::Status status = keyferry::Run(words);
   if (status.ok()) return 0;
   keyferry::Log(keyferry::Severity::kError, "cannot_run", {{"error", status}});
   return absl::IsUnavailable(status) ? 1 : keyferry::kExitConfiguration;

@@ -1,7 +1,7 @@
 // Says to whoever started the process that it serves, and where: JSON such as
 // {"edge":"unix:/run/edge","inner":"127.0.0.1:8443"}.
-#ifndef KEYFERRY_SERVICES_API_READY_FILE_H_
-#define KEYFERRY_SERVICES_API_READY_FILE_H_
+#ifndef KEYFERRY_COMMON_READY_FILE_H_
+#define KEYFERRY_COMMON_READY_FILE_H_
 
 #include <map>
 #include <string>
@@ -28,4 +28,4 @@ class ReadyFile {
 
 }  // namespace keyferry
 
-#endif  // KEYFERRY_SERVICES_API_READY_FILE_H_
+#endif  // KEYFERRY_COMMON_READY_FILE_H_

@@ -1,4 +1,4 @@
-#include "services/api/ready_file.h"
+#include "libs/common/ready_file.h"
 
 #include <unistd.h>
 
