@@ -10,8 +10,12 @@
 
 namespace keyferry {
 
-// Sets the flags and answers the other words, without the program's name. A flag that does not exist ends the process. `--help` shows
-// `usage` and the flags that are defined below the directory `sources`.
+// EX_CONFIG of sysexits.h, as the daemons exit on any other mistake in their configuration.
+inline constexpr int kExitBadFlags = 78;
+
+// Sets the flags and answers the other words, without the program's name. A flag that does not exist, or a value that
+// it cannot have, ends the process with kExitBadFlags; abseil alone would exit with 1. `--help` shows `usage` and the
+// flags that are defined below the directory `sources`, and exits with 1.
 std::vector<std::string> ParseFlags(int argc, char** argv, std::string_view usage, std::string sources);
 
 }  // namespace keyferry

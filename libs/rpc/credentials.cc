@@ -29,6 +29,8 @@ constexpr int kLookAheadBytes = 64 * 1024;
 constexpr int kMaxTrailerBytes = 64 * 1024;
 constexpr int kKeepaliveMillis = 30'000;
 constexpr int kKeepaliveTimeoutMillis = 10'000;
+constexpr int kFirstReconnectMillis = 100;
+constexpr int kMaxReconnectMillis = 2'000;
 
 absl::StatusOr<Bio> Open(const std::string& path) {
   Bio bio(BIO_new_file(path.c_str(), "r"), BIO_free);
@@ -64,6 +66,20 @@ absl::Status CheckKeyPair(const TlsFiles& files) {
         absl::StrCat(files.private_key, ": is not the private key of the certificate in ", files.certificate_chain));
   }
   return absl::OkStatus();
+}
+
+grpc::ChannelArguments HouseArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookAheadBytes);
+  arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMaxTrailerBytes);
+  arguments.SetMaxReceiveMessageSize(kMaxReceiveMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxReceiveMessageBytes);
+  return arguments;
 }
 
 }  // namespace
@@ -102,16 +118,17 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target,
                                           std::shared_ptr<grpc::ChannelCredentials> credentials) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookAheadBytes);
-  arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMaxTrailerBytes);
-  arguments.SetMaxReceiveMessageSize(kMaxReceiveMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxReceiveMessageBytes);
+  return grpc::CreateCustomChannel(target, std::move(credentials), HouseArguments());
+}
+
+std::shared_ptr<grpc::Channel> NewUnsharedChannel(const std::string& target,
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials) {
+  grpc::ChannelArguments arguments = HouseArguments();
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMillis);
+  // Also how long one attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kMaxReconnectMillis);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMillis);
   return grpc::CreateCustomChannel(target, std::move(credentials), arguments);
 }
 

@@ -33,6 +33,9 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(
 // look-ahead. target: `host:port` or `unix:/path`.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target,
                                           std::shared_ptr<grpc::ChannelCredentials> credentials);
+// The same on a connection that no other channel shares. A server that went away is looked for again within 2 s.
+std::shared_ptr<grpc::Channel> NewUnsharedChannel(const std::string& target,
+                                                  std::shared_ptr<grpc::ChannelCredentials> credentials);
 
 }  // namespace keyferry
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -20,38 +21,38 @@ constexpr uint8_t kAdmins = kOrganizationAdmin | kSystemOperator;
 constexpr uint8_t kEverybody = kTenants | kSystemOperator | kRegionProvisioner;
 
 constexpr AccessRow kTable[] = {
-    {"SecretSets/SetSecrets", Scope::kOrganization, kWriters},
-    {"SecretSets/SetImagePullSecret", Scope::kOrganization, kWriters},
-    {"SecretSets/GetSecretSet", Scope::kOrganization, kTenants},
-    {"SecretSets/ListSecretSets", Scope::kOrganization, kTenants},
-    {"SecretSets/WatchSecretSets", Scope::kOrganization, kTenants},
-    {"SecretSets/WaitUntilReady", Scope::kOrganization, kTenants},
-    {"SecretSets/UnsetSecret", Scope::kOrganization, kWriters},
-    {"SecretSets/DeleteSecretSet", Scope::kOrganization, kWriters},
-    {"SecretSets/ListGenerations", Scope::kOrganization, kTenants},
-    {"SecretSets/RollbackSecretSet", Scope::kOrganization, kWriters},
+    {"SecretSets/SetSecrets", Scope::kOrganization, kWriters, "write secrets"},
+    {"SecretSets/SetImagePullSecret", Scope::kOrganization, kWriters, "write image pull secrets"},
+    {"SecretSets/GetSecretSet", Scope::kOrganization, kTenants, "read secret sets"},
+    {"SecretSets/ListSecretSets", Scope::kOrganization, kTenants, "list secret sets"},
+    {"SecretSets/WatchSecretSets", Scope::kOrganization, kTenants, "watch secret sets"},
+    {"SecretSets/WaitUntilReady", Scope::kOrganization, kTenants, "wait for secret sets"},
+    {"SecretSets/UnsetSecret", Scope::kOrganization, kWriters, "remove secrets"},
+    {"SecretSets/DeleteSecretSet", Scope::kOrganization, kWriters, "delete secret sets"},
+    {"SecretSets/ListGenerations", Scope::kOrganization, kTenants, "list generations of secret sets"},
+    {"SecretSets/RollbackSecretSet", Scope::kOrganization, kWriters, "roll secret sets back"},
 
-    {"Deployments/CreateDeployment", Scope::kOrganization, kDeployers},
-    {"Deployments/UpdateDeployment", Scope::kOrganization, kDeployers},
-    {"Deployments/GetDeployment", Scope::kOrganization, kTenants},
-    {"Deployments/ListDeployments", Scope::kOrganization, kTenants},
-    {"Deployments/DeleteDeployment", Scope::kOrganization, kDeployers},
+    {"Deployments/CreateDeployment", Scope::kOrganization, kDeployers, "deploy agents"},
+    {"Deployments/UpdateDeployment", Scope::kOrganization, kDeployers, "deploy agents"},
+    {"Deployments/GetDeployment", Scope::kOrganization, kTenants, "read deployments"},
+    {"Deployments/ListDeployments", Scope::kOrganization, kTenants, "list deployments"},
+    {"Deployments/DeleteDeployment", Scope::kOrganization, kDeployers, "delete deployments"},
 
-    {"Organizations/CreateOrganization", Scope::kSystem, kSystemOperator},
-    {"Organizations/ListOrganizations", Scope::kSystem, kSystemOperator},
-    {"Organizations/GetProperties", Scope::kOrganization, kTenants | kSystemOperator},
-    {"Organizations/UpdateProperties", Scope::kOrganization, kAdmins},
-    {"Organizations/CreateApiKey", Scope::kOrganization, kAdmins},
-    {"Organizations/ListApiKeys", Scope::kOrganization, kAdmins},
-    {"Organizations/RevokeApiKey", Scope::kOrganization, kAdmins},
-    {"Organizations/WhoAmI", Scope::kSystem, kEverybody},
+    {"Organizations/CreateOrganization", Scope::kSystem, kSystemOperator, "create organizations"},
+    {"Organizations/ListOrganizations", Scope::kSystem, kSystemOperator, "list organizations"},
+    {"Organizations/GetProperties", Scope::kOrganization, kTenants | kSystemOperator, "read properties"},
+    {"Organizations/UpdateProperties", Scope::kOrganization, kAdmins, "change properties"},
+    {"Organizations/CreateApiKey", Scope::kOrganization, kAdmins, "create API keys"},
+    {"Organizations/ListApiKeys", Scope::kOrganization, kAdmins, "list API keys"},
+    {"Organizations/RevokeApiKey", Scope::kOrganization, kAdmins, "revoke API keys"},
+    {"Organizations/WhoAmI", Scope::kSystem, kEverybody, "ask who it is"},
 
-    {"Regions/CreateRegion", Scope::kSystem, kSystemOperator},
-    {"Regions/ListRegions", Scope::kSystem, kEverybody},
-    {"Regions/GetRegion", Scope::kSystem, kSystemOperator},
-    {"Regions/Resync", Scope::kSystem, kSystemOperator},
+    {"Regions/CreateRegion", Scope::kSystem, kSystemOperator, "create regions"},
+    {"Regions/ListRegions", Scope::kSystem, kEverybody, "list regions"},
+    {"Regions/GetRegion", Scope::kSystem, kSystemOperator, "inspect regions"},
+    {"Regions/Resync", Scope::kSystem, kSystemOperator, "resync regions"},
 
-    {"Provisioning/Sync", Scope::kSystem, kRegionProvisioner},
+    {"Provisioning/Sync", Scope::kSystem, kRegionProvisioner, "serve a region"},
 };
 
 // `Service/Rpc` of every RPC of these services.
@@ -67,6 +68,33 @@ std::set<std::string> MethodsOf(const std::vector<std::string>& services) {
       methods.insert(absl::StrCat(service->name(), "/", service->method(i)->name()));
   }
   return methods;
+}
+
+constexpr Principal kPrincipals[] = {kOrganizationAdmin,   kOrganizationMember, kOrganizationDeployer,
+                                     kOrganizationViewer, kSystemOperator,     kRegionProvisioner};
+
+std::string WithArticle(Principal principal) {
+  const std::string_view name = NameOf(principal);
+  return absl::StrCat(std::string_view("ao").find(name[0]) == std::string_view::npos ? "a " : "an ", std::string(name));
+}
+
+// `an admin, a member or a deployer`
+std::string Described(uint8_t allowed) {
+  std::vector<std::string> names;
+  for (const Principal principal : kPrincipals) {
+    if ((allowed & principal) != 0) names.push_back(WithArticle(principal));
+  }
+  if (names.size() < 2) return absl::StrJoin(names, "");
+  const std::string last = std::move(names.back());
+  names.pop_back();
+  return absl::StrCat(absl::StrJoin(names, ", "), " or ", last);
+}
+
+// `a key with role viewer`
+std::string Described(Principal principal, const Caller& caller) {
+  if (caller.kind != CallerKind::kTenant) return WithArticle(principal);
+  const bool has_key = caller.principal.starts_with("apiKey:");
+  return absl::StrCat(has_key ? "a key" : "a caller", " with role ", std::string(NameOf(principal)));
 }
 
 }  // namespace
@@ -135,12 +163,12 @@ std::string_view NameOf(Principal principal) {
 absl::Status CheckPermission(const AccessRow& row, const Caller& caller) {
   const Principal principal = PrincipalOf(caller);
   if ((row.allowed & principal) != 0) return absl::OkStatus();
-  const std::string role(NameOf(principal));
   const std::string method(row.method);
-  return MakeError(absl::StatusCode::kPermissionDenied,
-                   absl::StrCat("a caller with role ", role, " may not call ", method,
-                                "; ask an admin of the organization for another role"),
-                   {.reason = "PERMISSION_DENIED", .metadata = {{"role", role}, {"method", method}}});
+  return MakeError(
+      absl::StatusCode::kPermissionDenied,
+      absl::StrCat(Described(principal, caller), " may not ", std::string(row.action), " (", method, "); it takes ",
+                   Described(row.allowed)),
+      {.reason = "PERMISSION_DENIED", .metadata = {{"role", std::string(NameOf(principal))}, {"method", method}}});
 }
 
 absl::Status OrganizationNotFound(std::string_view organization) {

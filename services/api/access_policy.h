@@ -40,6 +40,8 @@ struct AccessRow {
   Scope scope;
   // Bits of Principal.
   uint8_t allowed;
+  // What the RPC does, after "may not": `write secrets`.
+  std::string_view action;
 };
 
 std::span<const AccessRow> AccessTable();
@@ -53,7 +55,8 @@ absl::Status CheckAccessTable(const std::vector<std::string>& services);
 Principal PrincipalOf(const Caller& caller);
 std::string_view NameOf(Principal principal);
 
-// PermissionDenied unless the row allows the caller. Before anything is looked up.
+// PermissionDenied unless the row allows the caller; it says what is not allowed and to whom it is. Before anything is
+// looked up.
 absl::Status CheckPermission(const AccessRow& row, const Caller& caller);
 
 // NotFound, ORGANIZATION_NOT_FOUND: the one answer for an absent organization and for another tenant's. Shows the text

@@ -126,6 +126,26 @@ TEST(AccessPolicyTest, EveryRpcIsAllowedToExactlyTheExpectedCallers) {
   }
 }
 
+TEST(AccessPolicyTest, ARefusalSaysWhatIsNotAllowedAndToWhomItIs) {
+  const auto text = [](const char* method, const Caller& caller) {
+    const absl::Status refused = CheckPermission(*FindAccess(method), caller);
+    return std::string(refused.message());
+  };
+  const Caller viewer{.principal = "apiKey:abcdefghij", .role = Role::kViewer};
+  EXPECT_EQ(text("SecretSets/SetSecrets", viewer),
+            "a key with role viewer may not write secrets (SecretSets/SetSecrets); it takes an admin or a member");
+  EXPECT_EQ(text("Deployments/CreateDeployment", viewer),
+            "a key with role viewer may not deploy agents (Deployments/CreateDeployment); it takes an admin, a member or a "
+            "deployer");
+  EXPECT_EQ(text("Organizations/ListApiKeys", {.principal = "spiffe://x/service", .role = Role::kMember}),
+            "a caller with role member may not list API keys (Organizations/ListApiKeys); it takes an admin or an operator");
+  EXPECT_EQ(text("SecretSets/SetSecrets", {.kind = CallerKind::kOperator}),
+            "an operator may not write secrets (SecretSets/SetSecrets); it takes an admin or a member");
+  EXPECT_EQ(text("Regions/CreateRegion", viewer),
+            "a key with role viewer may not create regions (Regions/CreateRegion); it takes an operator");
+  for (const AccessRow& row : AccessTable()) EXPECT_FALSE(row.action.empty()) << row.method;
+}
+
 TEST(AccessPolicyTest, ARequestWithAnOrganizationIsScopedToIt) {
   for (const AccessRow& row : AccessTable()) {
     const std::vector<std::string> parts = absl::StrSplit(std::string(row.method), '/');

@@ -59,9 +59,9 @@ std::optional<Problem> MissingKeys(const std::optional<SecretSetView>& view,
       missing.push_back(key);
   }
   if (missing.empty()) return std::nullopt;
-  const std::string place =
-      view ? absl::StrCat("secret set \"", view->set.name, "\" lacks") : "no secret set is bound, so there are no";
-  return Problem{absl::StrCat(place, " required keys: ", absl::StrJoin(missing, ", ")),
+  const std::string place = view ? absl::StrCat("secret set \"", view->set.name, "\" lacks required keys: ")
+                                 : "the agent requires keys, but no secret set is bound that could hold them: ";
+  return Problem{absl::StrCat(place, absl::StrJoin(missing, ", ")),
                  {.reason = "MISSING_REQUIRED_KEYS",
                   .metadata = {{"secretSet", view ? view->set.name : ""}, {"missingKeys", absl::StrJoin(missing, ",")}},
                   .blockers = std::move(missing)}};
@@ -106,9 +106,9 @@ size_t EnvironmentBytes(const std::vector<SecretSetEntry>& entries) {
 absl::Status CheckBoundTypes(const BoundSets& sets) {
   Violations violations;
   CheckType("deployment.secret_set", sets.secret_set, SecretSetType::kSecret,
-            "an image pull secret; bind it as image_pull_secret", violations);
+            "an image pull secret, which holds no environment; bind it as the agent's image pull secret", violations);
   CheckType("deployment.image_pull_secret", sets.image_pull_secret, SecretSetType::kImagePullSecret,
-            "a regular secret set; bind it as secret_set", violations);
+            "a regular secret set, which pulls no images; bind it as the agent's secret set", violations);
   return violations.ToStatus();
 }
 

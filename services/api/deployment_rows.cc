@@ -15,6 +15,9 @@
 namespace keyferry {
 namespace {
 
+constexpr std::string_view kReadyMark = "ready";
+constexpr std::string_view kPendingMark = "pending";
+
 std::set<std::string> SetsOf(const Deployment& deployment) {
   std::set<std::string> sets{deployment.secret_set, deployment.image_pull_secret};
   sets.erase("");
@@ -132,18 +135,32 @@ absl::Status EraseDeployment(Transaction& transaction, const Deployment& deploym
 std::string EncodeAnswer(const DeploymentView& view) {
   Deployment slim = view.deployment;
   slim.sealed_object.clear();
-  return JoinParts(
-      {absl::StrCat(view.status.observed_generation), absl::StrCat(view.status.ready_generation), Encode(slim)});
+  const std::string observed = absl::StrCat(view.status.observed_generation);
+  const std::string ready = absl::StrCat(view.status.ready_generation);
+  // What was just written is pending since then; only an answer of what was there already can say more.
+  if (!view.unchanged) return JoinParts({observed, ready, Encode(slim)});
+  return JoinParts({observed, ready, Encode(slim),
+                    view.status.readiness == Readiness::kReady ? kReadyMark : kPendingMark,
+                    absl::StrCat(absl::ToUnixNanos(view.status.last_transition_time))});
 }
 
 absl::StatusOr<DeploymentView> DecodeAnswer(const Deployment& wanted, const std::string& bytes) {
   const auto parts = SplitParts(bytes);
   DeploymentView view;
-  if (!parts || parts->size() != 3 || !absl::SimpleAtoi((*parts)[0], &view.status.observed_generation) ||
+  if (!parts || (parts->size() != 3 && parts->size() != 5) ||
+      !absl::SimpleAtoi((*parts)[0], &view.status.observed_generation) ||
       !absl::SimpleAtoi((*parts)[1], &view.status.ready_generation)) {
     return absl::DataLossError("a remembered answer cannot be read");
   }
   ASSIGN_OR_RETURN(view.deployment, Decode<Deployment>((*parts)[2]));
+  view.status.last_transition_time = view.deployment.update_time;
+  if (parts->size() == 5) {
+    view.unchanged = true;
+    if ((*parts)[3] == kReadyMark) view.status.readiness = Readiness::kReady;
+    int64_t nanos = 0;
+    if (!absl::SimpleAtoi((*parts)[4], &nanos)) return absl::DataLossError("a remembered answer cannot be read");
+    view.status.last_transition_time = absl::FromUnixNanos(nanos);
+  }
   view.deployment.organization = wanted.organization;
   view.deployment.agent = wanted.agent;
   return view;

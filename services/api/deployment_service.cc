@@ -19,16 +19,15 @@ Deployments::Done Answering(v1::Deployment* response, Guard::Done done) {
 }
 
 template <typename Request>
-WriteConditions ConditionsOf(const Request& request) {
-  return {.etag = request.deployment().etag(),
-          .request_id = request.request_id(),
-          .validate_only = request.validate_only()};
-}
-
-Deployment WantedBy(const Caller& caller, const v1::Deployment& wire) {
-  Deployment wanted = FromProto(wire);
-  wanted.organization = caller.organization;
-  return wanted;
+DeployRequest WantedBy(const Caller& caller, const Request& wire, IfExists if_exists) {
+  DeployRequest request{.wanted = FromProto(wire.deployment()),
+                        .if_exists = if_exists,
+                        .conditions = {.etag = wire.deployment().etag(),
+                                       .request_id = wire.request_id(),
+                                       .validate_only = wire.validate_only()},
+                        .request_content = wire.request_content()};
+  request.wanted.organization = caller.organization;
+  return request;
 }
 
 class DeploymentsService final : public v1::Deployments::CallbackService {
@@ -38,9 +37,8 @@ class DeploymentsService final : public v1::Deployments::CallbackService {
   ServerUnaryReactor* CreateDeployment(CallbackServerContext* context, const v1::CreateDeploymentRequest* request,
                                        v1::Deployment* response) override {
     const auto body = [=, this](const Caller& caller, Guard::Done done) {
-      deployments_.Deploy(WantedBy(caller, request->deployment()),
-                          request->allow_existing() ? IfExists::kUpdate : IfExists::kRefuse, ConditionsOf(*request),
-                          Answering(response, std::move(done)));
+      const IfExists if_exists = request->allow_existing() ? IfExists::kUpdate : IfExists::kRefuse;
+      deployments_.Deploy(WantedBy(caller, *request, if_exists), Answering(response, std::move(done)));
     };
     return guard_.Run(context, "Deployments/CreateDeployment", request->deployment().organization(), body);
   }
@@ -48,8 +46,8 @@ class DeploymentsService final : public v1::Deployments::CallbackService {
   ServerUnaryReactor* UpdateDeployment(CallbackServerContext* context, const v1::UpdateDeploymentRequest* request,
                                        v1::Deployment* response) override {
     const auto body = [=, this](const Caller& caller, Guard::Done done) {
-      deployments_.Deploy(WantedBy(caller, request->deployment()), IfExists::kRequire, ConditionsOf(*request),
-                          Answering(response, std::move(done)));
+      const IfExists if_exists = request->skip_unchanged() ? IfExists::kRequireSkipUnchanged : IfExists::kRequire;
+      deployments_.Deploy(WantedBy(caller, *request, if_exists), Answering(response, std::move(done)));
     };
     return guard_.Run(context, "Deployments/UpdateDeployment", request->deployment().organization(), body);
   }

@@ -1,6 +1,7 @@
 #include "services/api/deployments.h"
 
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -18,12 +19,6 @@
 
 namespace keyferry {
 namespace {
-
-struct DeployRequest {
-  Deployment wanted;
-  IfExists if_exists;
-  WriteConditions conditions;
-};
 
 void CheckLength(std::string_view reason, std::string_view field, size_t length, size_t limit, Violations& violations) {
   if (length <= limit) return;
@@ -58,32 +53,72 @@ absl::Status CheckFields(const DeployRequest& request) {
   return violations.ToStatus();
 }
 
-IdempotentRequest RequestOf(const DeployRequest& request) {
+WriteSubject SubjectOf(const std::string& agent) { return {.noun = "agent", .metadata_key = "agent", .name = agent}; }
+
+bool MustExist(IfExists if_exists) {
+  return if_exists == IfExists::kRequire || if_exists == IfExists::kRequireSkipUnchanged;
+}
+
+std::string_view NameOf(IfExists if_exists) {
+  if (if_exists == IfExists::kUpdate) return "allow existing";
+  return if_exists == IfExists::kRequireSkipUnchanged ? "skip unchanged" : "";
+}
+
+std::vector<std::string> ContentOf(const DeployRequest& request) {
   const Deployment& wanted = request.wanted;
-  return IdempotentRequest(
-      wanted.organization, request.conditions.validate_only ? "" : request.conditions.request_id,
-      {.rpc = request.if_exists == IfExists::kRequire ? "UpdateDeployment" : "CreateDeployment",
-       .parts = {wanted.agent, wanted.region, wanted.image, wanted.secret_set, wanted.image_pull_secret,
-                 absl::StrJoin(wanted.required_keys, ","), wanted.client_data,
-                 request.if_exists == IfExists::kUpdate ? "allow existing" : ""}});
+  if (!request.request_content.empty())
+    return {wanted.agent, request.request_content, std::string(NameOf(request.if_exists))};
+  return {wanted.agent,
+          wanted.region,
+          wanted.image,
+          wanted.secret_set,
+          wanted.image_pull_secret,
+          absl::StrJoin(wanted.required_keys, ","),
+          wanted.client_data,
+          std::string(NameOf(request.if_exists))};
+}
+
+IdempotentRequest RequestOf(const DeployRequest& request) {
+  return IdempotentRequest(request.wanted.organization,
+                           request.conditions.validate_only ? "" : request.conditions.request_id,
+                           {.rpc = MustExist(request.if_exists) ? "UpdateDeployment" : "CreateDeployment",
+                            .parts = ContentOf(request)});
 }
 
 absl::Status CheckExistence(const DeployRequest& request, const std::optional<Deployment>& existing) {
   const std::string& agent = request.wanted.agent;
-  if (!existing && request.if_exists == IfExists::kRequire) return DeploymentNotFound(agent);
+  if (!existing && MustExist(request.if_exists)) return DeploymentNotFound(agent);
   if (!existing || request.if_exists != IfExists::kRefuse)
-    return CheckEtag(request.conditions.etag, existing ? existing->Etag() : "");
+    return CheckEtag(request.conditions.etag, existing ? existing->Etag() : "", SubjectOf(agent));
   return MakeError(
       absl::StatusCode::kAlreadyExists,
       absl::StrCat("agent \"", agent, "\" exists already in region ", existing->region, "; update it instead"),
       {.reason = "DEPLOYMENT_EXISTS", .metadata = {{"agent", agent}, {"region", existing->region}}});
 }
 
+// A secret set as a deployment names it.
+struct BoundName {
+  const char* field;
+  const char* noun;
+  const std::string& name;
+};
+
+FieldViolation Missing(const BoundName& bound) {
+  return {bound.field, absl::StrCat(bound.noun, " \"", bound.name, "\" does not exist in this organization")};
+}
+
+absl::Status BoundNotFound(std::vector<FieldViolation> missing, const std::string& name) {
+  const std::string message = absl::StrJoin(
+      missing, "; ", [](std::string* out, const FieldViolation& violation) { out->append(violation.description); });
+  return MakeError(absl::StatusCode::kNotFound, message,
+                   {.reason = "SECRET_SET_NOT_FOUND", .metadata = {{"resource", name}}, .violations = std::move(missing)});
+}
+
 absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction, const UseCaseDeps& deps,
-                                                       const std::string& organization, const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  ASSIGN_OR_RETURN(std::optional<SecretSet> set, FindSet(transaction, organization, name));
-  if (!set) return SecretSetNotFound(name);
+                                                       const std::string& organization, const BoundName& bound) {
+  if (bound.name.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(std::optional<SecretSet> set, FindSet(transaction, organization, bound.name));
+  if (!set) return BoundNotFound({Missing(bound)}, bound.name);
   SecretSetView view;
   ASSIGN_OR_RETURN(view.status,
                    ReadPlacement(transaction, set->region, ObjectIdOf(*set), set->uid, deps.writer.term().lineage));
@@ -93,16 +128,12 @@ absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction,
 }
 
 absl::StatusOr<BoundSets> ReadBoundSets(Transaction& transaction, const UseCaseDeps& deps, const Deployment& wanted) {
-  absl::StatusOr<std::optional<SecretSetView>> secret_set =
-      ReadBound(transaction, deps, wanted.organization, wanted.secret_set);
-  absl::StatusOr<std::optional<SecretSetView>> pull_secret =
-      ReadBound(transaction, deps, wanted.organization, wanted.image_pull_secret);
-  if (absl::IsNotFound(secret_set.status()) && absl::IsNotFound(pull_secret.status())) {
-    return NotFound("SECRET_SET_NOT_FOUND",
-                    absl::StrCat("secret sets \"", wanted.secret_set, "\" and \"", wanted.image_pull_secret,
-                                 "\" do not exist in this organization"),
-                    wanted.secret_set);
-  }
+  const BoundName set_name{"deployment.secret_set", "secret set", wanted.secret_set};
+  const BoundName pull_name{"deployment.image_pull_secret", "image pull secret", wanted.image_pull_secret};
+  absl::StatusOr<std::optional<SecretSetView>> secret_set = ReadBound(transaction, deps, wanted.organization, set_name);
+  absl::StatusOr<std::optional<SecretSetView>> pull_secret = ReadBound(transaction, deps, wanted.organization, pull_name);
+  if (absl::IsNotFound(secret_set.status()) && absl::IsNotFound(pull_secret.status()))
+    return BoundNotFound({Missing(set_name), Missing(pull_name)}, wanted.secret_set);
   RETURN_IF_ERROR(secret_set.status());
   RETURN_IF_ERROR(pull_secret.status());
   return BoundSets{.secret_set = *std::move(secret_set), .image_pull_secret = *std::move(pull_secret)};
@@ -143,6 +174,21 @@ Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& exi
   return next;
 }
 
+// What is there is what deploying again would make, and its region may yet prove it or has.
+bool IsUnchanged(const DeployRequest& request, const BoundSets& sets, const std::optional<Deployment>& existing,
+                 const PlacementStatus& status) {
+  if (request.if_exists != IfExists::kRequireSkipUnchanged || !existing) return false;
+  if (status.readiness == Readiness::kFailed) return false;
+  Deployment next = request.wanted;
+  Bind(sets, next);
+  const auto binding = [](const Deployment& deployment) {
+    return std::tie(deployment.image, deployment.secret_set, deployment.secret_set_uid,
+                    deployment.secret_set_generation, deployment.image_pull_secret, deployment.image_pull_secret_uid,
+                    deployment.image_pull_secret_generation, deployment.required_keys, deployment.client_data);
+  };
+  return binding(next) == binding(*existing);
+}
+
 absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps,
                                           const DeployRequest& request) {
   const Deployment& wanted = request.wanted;
@@ -159,16 +205,22 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   ASSIGN_OR_RETURN(const BoundSets sets, ReadBoundSets(transaction, deps, wanted));
   RETURN_IF_ERROR(CheckBoundTypes(sets));
   ASSIGN_OR_RETURN(std::string region, RegionFor(transaction, wanted, existing, sets, organization));
+  PlacementStatus before;
+  if (existing) {
+    ASSIGN_OR_RETURN(before, StatusOf(deps, *existing));
+  }
+  if (IsUnchanged(request, sets, existing, before)) {
+    const DeploymentView view{.deployment = *existing, .status = before, .unchanged = true};
+    identity.Remember(transaction, *organization_keys, /*blind=*/false, EncodeAnswer(view), now);
+    return view;
+  }
   RETURN_IF_ERROR(CheckGate(sets, wanted.required_keys));
 
   DeploymentView view{.deployment = NextOf(wanted, existing, std::move(region), now)};
   view.status.last_transition_time = now;
   Bind(sets, view.deployment);
-  if (existing) {
-    ASSIGN_OR_RETURN(const PlacementStatus before, StatusOf(deps, *existing));
-    view.status.observed_generation = before.observed_generation;
-    view.status.ready_generation = before.ready_generation;
-  }
+  view.status.observed_generation = before.observed_generation;
+  view.status.ready_generation = before.ready_generation;
   if (request.conditions.validate_only) return view;
   RETURN_IF_ERROR(TakeSealedValues(transaction, sets, organization.uid, view.deployment));
   RETURN_IF_ERROR(WriteDeployment(transaction, existing, view.deployment, now));
@@ -187,20 +239,25 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
   if (answer) return std::monostate();
   ASSIGN_OR_RETURN(const std::optional<Deployment> existing, FindDeployment(transaction, organization, agent));
   if (!existing) return DeploymentNotFound(agent);
-  RETURN_IF_ERROR(CheckEtag(conditions.etag, existing->Etag()));
+  RETURN_IF_ERROR(CheckEtag(conditions.etag, existing->Etag(), SubjectOf(agent)));
   RETURN_IF_ERROR(EraseDeployment(transaction, *existing, now));
   identity.Remember(transaction, *organization_keys, /*blind=*/false, "", now);
   return std::monostate();
 }
 
+std::optional<bool> IsConnected(const UseCaseDeps& deps, const std::string& region) {
+  if (!deps.region_connected) return std::nullopt;
+  return deps.region_connected(region);
+}
+
 size_t WireBytesOf(const DeploymentView& view) {
-  // Times, numbers, etag, and what surrounds a region's error message.
-  constexpr size_t kRest = 512;
+  // Times, numbers, etag, two conditions in words, and what surrounds a region's error message, twice.
+  constexpr size_t kRest = 1024;
   const Deployment& deployment = view.deployment;
   return kRest + TextBytesOf(deployment.required_keys) + TextBytesOf(deployment.keys) +
          TextBytesOf({deployment.organization, deployment.agent, deployment.uid, deployment.region, deployment.image,
-                      deployment.secret_set, deployment.image_pull_secret, deployment.client_data,
-                      view.status.error_message});
+                      deployment.secret_set, deployment.image_pull_secret, deployment.client_data, deployment.region,
+                      deployment.region, view.status.error_message, view.status.error_message});
 }
 
 absl::Status CheckAgent(const std::string& agent) {
@@ -211,14 +268,20 @@ absl::Status CheckAgent(const std::string& agent) {
 
 }  // namespace
 
-void Deployments::Deploy(Deployment wanted, IfExists if_exists, WriteConditions conditions, Done done) const {
-  auto request =
-      std::make_shared<const DeployRequest>(DeployRequest{std::move(wanted), if_exists, std::move(conditions)});
-  if (absl::Status invalid = CheckFields(*request); !invalid.ok()) return done(invalid);
+void Deployments::Deploy(DeployRequest request, Done done) const {
+  if (absl::Status invalid = CheckFields(request); !invalid.ok()) return done(invalid);
+  const bool validate_only = request.conditions.validate_only;
+  WriteSubject subject = SubjectOf(request.wanted.agent);
   RunUseCase<DeploymentView>(
-      deps_, request->conditions.validate_only,
-      [deps = deps_, request](Transaction& transaction) { return PlanDeploy(transaction, deps, *request); },
-      std::move(done));
+      deps_, validate_only,
+      [deps = deps_, request = std::move(request)](Transaction& transaction) {
+        return PlanDeploy(transaction, deps, request);
+      },
+      [deps = deps_, done = std::move(done)](absl::StatusOr<DeploymentView> view) {
+        if (view.ok()) view->region_connected = IsConnected(deps, view->deployment.region);
+        done(std::move(view));
+      },
+      std::move(subject));
 }
 
 void Deployments::Delete(std::string organization, std::string agent, WriteConditions conditions,
@@ -232,7 +295,7 @@ void Deployments::Delete(std::string organization, std::string agent, WriteCondi
       [deps = deps_, organization, agent, conditions](Transaction& transaction) {
         return PlanDelete(transaction, deps, organization, agent, conditions);
       },
-      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); });
+      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); }, SubjectOf(agent));
 }
 
 absl::StatusOr<DeploymentView> Deployments::Get(const std::string& organization, const std::string& agent) const {
@@ -243,6 +306,7 @@ absl::StatusOr<DeploymentView> Deployments::Get(const std::string& organization,
   if (!deployment) return DeploymentNotFound(agent);
   DeploymentView view;
   ASSIGN_OR_RETURN(view.status, StatusOf(deps_, *deployment));
+  view.region_connected = IsConnected(deps_, deployment->region);
   view.deployment = *std::move(deployment);
   return view;
 }
@@ -268,6 +332,7 @@ absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listin
                               view.deployment.agent = keys::LastPart(row.key);
                               view.deployment.sealed_object.clear();
                               ASSIGN_OR_RETURN(view.status, StatusOf(deps_, view.deployment));
+                              view.region_connected = IsConnected(deps_, view.deployment.region);
                               if (!budget.Admit(WireBytesOf(view))) return false;
                               page.deployments.push_back(std::move(view));
                               return true;

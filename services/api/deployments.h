@@ -17,6 +17,7 @@
 #define KEYFERRY_SERVICES_API_DEPLOYMENTS_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ namespace keyferry {
 struct DeploymentView {
   Deployment deployment;
   PlacementStatus status;
+  // nullopt: not known.
+  std::optional<bool> region_connected;
+  // Answers a write that had nothing to do: kRequireSkipUnchanged.
+  bool unchanged = false;
 };
 
 struct DeploymentPage {
@@ -46,7 +51,26 @@ struct DeploymentListing {
   std::string page_token;
 };
 
-enum class IfExists { kRefuse, kUpdate, kRequire };
+enum class IfExists {
+  kRefuse,
+  kUpdate,
+  // Update; NotFound when there is none.
+  kRequire,
+  // As kRequire, but a deployment that has not failed, has just these fields and is bound to its sets' newest
+  // generations is answered as it is. Nothing is written then, and the gate is not asked: a set that is PENDING or
+  // FAILED once more at a generation that the deployment carries already (its region was wiped) refuses nothing. A
+  // FAILED one is deployed anew.
+  kRequireSkipUnchanged,
+};
+
+struct DeployRequest {
+  // Organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys, client_data; the rest follows.
+  Deployment wanted;
+  IfExists if_exists = IfExists::kRefuse;
+  WriteConditions conditions;
+  // What the request id stands for; empty: `wanted`.
+  std::string request_content;
+};
 
 class Deployments {
  public:
@@ -55,9 +79,7 @@ class Deployments {
   // The deps' referents outlive this and every call of it.
   explicit Deployments(const UseCaseDeps& deps) : deps_(deps) {}
 
-  // `wanted`: organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys,
-  // client_data; the rest follows.
-  void Deploy(Deployment wanted, IfExists if_exists, WriteConditions conditions, Done done) const;
+  void Deploy(DeployRequest request, Done done) const;
   // The values leave the region's store in the background.
   void Delete(std::string organization, std::string agent, WriteConditions conditions,
               std::function<void(absl::Status)> done) const;

@@ -96,8 +96,7 @@ TEST_F(DeploymentsTest, APendingSetOfARegionThatIsAwaySaysSo) {
   scene_.deps->region_connected = [](const std::string&) { return false; };
   const Deployments deployments(*scene_.deps);
   const auto refused = Await<absl::StatusOr<DeploymentView>>([&](Deployments::Done done) {
-    deployments.Deploy({.organization = "acme", .agent = "bot", .secret_set = "app"}, IfExists::kRefuse, {},
-                       std::move(done));
+    deployments.Deploy({.wanted = {.organization = "acme", .agent = "bot", .secret_set = "app"}}, std::move(done));
   });
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("no provisioner is connected"));
 }
@@ -176,6 +175,12 @@ TEST_F(DeploymentsTest, AnUnknownSetIsNotFound) {
       scene_.Deploy({.agent = "bot", .secret_set = "nothing", .image_pull_secret = "neither"}).status();
   EXPECT_THAT(both, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
   EXPECT_THAT(std::string(both.message()), AllOf(HasSubstr("nothing"), HasSubstr("neither")));
+  EXPECT_THAT(FieldsOf(both), ElementsAre("deployment.secret_set", "deployment.image_pull_secret"));
+  const absl::Status pull = scene_.Deploy({.agent = "bot", .image_pull_secret = "neither"}).status();
+  EXPECT_THAT(pull, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
+  EXPECT_EQ(pull.message(), "image pull secret \"neither\" does not exist in this organization");
+  EXPECT_THAT(FieldsOf(pull), ElementsAre("deployment.image_pull_secret"));
+  EXPECT_EQ(MetadataOf(pull, "resource"), "neither");
 }
 
 TEST_F(DeploymentsTest, SetsOfTheWrongTypeAreRefused) {
@@ -296,6 +301,26 @@ TEST_F(DeploymentsTest, TheSameRequestAgainGetsTheFirstAnswer) {
   EXPECT_THAT(scene_.DeleteDeployment("bot"), FailsWith(StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
 }
 
+TEST_F(DeploymentsTest, ARequestIdStandsForItsContentWhereThatIsGiven) {
+  const auto deploy = [&](const std::string& image, const std::string& content) {
+    const DeployRequest request{.wanted = {.organization = "acme", .agent = "bot", .image = image},
+                                .if_exists = IfExists::kUpdate,
+                                .conditions = {.request_id = "r"},
+                                .request_content = content};
+    return Await<absl::StatusOr<DeploymentView>>(
+        [&](Deployments::Done done) { scene_.deployments->Deploy(request, std::move(done)); });
+  };
+  const auto first = deploy("img:1", "what was asked");
+  ASSERT_THAT(first, IsOk());
+  const auto again = deploy("img:2", "what was asked");
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->deployment.image, "img:1");
+  EXPECT_EQ(again->deployment.Etag(), first->deployment.Etag());
+  EXPECT_EQ(again->status.last_transition_time, first->status.last_transition_time);
+  EXPECT_THAT(deploy("img:1", "something else"), FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
+  EXPECT_THAT(deploy("img:1", ""), FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
+}
+
 TEST_F(DeploymentsTest, DeleteTakesTheDeploymentOutOfItsRegion) {
   ASSERT_THAT(scene_.Deploy({.agent = "bot"}), IsOk());
   ASSERT_THAT(scene_.DeleteDeployment("bot"), IsOk());
@@ -325,6 +350,117 @@ TEST_F(DeploymentsTest, AStoreThatFailsLeavesNoDeployment) {
   EXPECT_THAT(scene_.Deploy({.agent = "bot", .secret_set = "app"}), StatusIs(StatusCode::kUnavailable));
   EXPECT_FALSE(Exists("bot"));
   EXPECT_THAT(scene_.Delete(scene_.Write("app")), IsOk());
+}
+
+class UnchangedDeploymentTest : public DeploymentsTest {
+ protected:
+  void SetUp() override {
+    scene_.SetReady("app", {{"A", "1"}});
+    PullReady("hub");
+    first_ = *scene_.Deploy(Wanted());
+    ASSERT_TRUE(scene_.Ack("us-west", AgentObject("bot")));
+  }
+  static Deployment Wanted() {
+    return {.agent = "bot",
+            .image = "img:1",
+            .secret_set = "app",
+            .image_pull_secret = "hub",
+            .required_keys = {"A"},
+            .client_data = "mine"};
+  }
+  absl::StatusOr<DeploymentView> DeployUnchanged(const Deployment& wanted, WriteConditions conditions = {}) {
+    return scene_.Deploy(wanted, IfExists::kRequireSkipUnchanged, std::move(conditions));
+  }
+
+  DeploymentView first_;
+};
+
+TEST_F(UnchangedDeploymentTest, IsAnsweredAsItIsAndNothingIsWritten) {
+  const Revision before = scene_.memory->Head();
+  const auto again = DeployUnchanged(Wanted());
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->deployment.Etag(), first_.deployment.Etag());
+  EXPECT_EQ(again->status.readiness, Readiness::kReady);
+  EXPECT_EQ(again->status.ready_generation, 1);
+  EXPECT_TRUE(again->unchanged);
+  EXPECT_FALSE(first_.unchanged);
+  EXPECT_EQ(scene_.memory->Head(), before);
+  Deployment named = Wanted();
+  named.region = "us-west";
+  EXPECT_EQ(DeployUnchanged(named)->deployment.generation, 1);
+  EXPECT_EQ(DeployUnchanged(Wanted(), {.validate_only = true})->deployment.generation, 1);
+}
+
+TEST_F(UnchangedDeploymentTest, IsWrittenWhereNobodyAskedToSkipIt) {
+  EXPECT_EQ(scene_.Deploy(Wanted(), IfExists::kRequire)->deployment.generation, 2);
+  EXPECT_EQ(scene_.Deploy(Wanted(), IfExists::kUpdate)->deployment.generation, 3);
+}
+
+TEST_F(UnchangedDeploymentTest, AnyOtherFieldIsAChange) {
+  int64_t generation = 1;
+  Deployment wanted = Wanted();
+  for (const auto& change : std::vector<std::function<void(Deployment&)>>{
+           [](Deployment& next) { next.image = "img:2"; }, [](Deployment& next) { next.client_data = "other"; },
+           [](Deployment& next) { next.required_keys.clear(); }, [](Deployment& next) { next.secret_set.clear(); },
+           [](Deployment& next) { next.image_pull_secret.clear(); }}) {
+    change(wanted);
+    EXPECT_EQ(DeployUnchanged(wanted)->deployment.generation, ++generation);
+    EXPECT_EQ(DeployUnchanged(wanted)->deployment.generation, generation);
+  }
+}
+
+TEST_F(UnchangedDeploymentTest, ANewGenerationOfASetIsAChangeThatTheGateIsAskedFor) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "2"}}), IsOk());
+  EXPECT_THAT(DeployUnchanged(Wanted()), FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
+  ASSERT_TRUE(scene_.Ack("app"));
+  EXPECT_EQ(DeployUnchanged(Wanted())->deployment.secret_set_generation, 2);
+  ASSERT_THAT(scene_.SetPull(scene_.Write("hub"), "ghcr.io", "user:other"), IsOk());
+  EXPECT_THAT(DeployUnchanged(Wanted()), FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
+}
+
+TEST_F(UnchangedDeploymentTest, ASetThatWasDeletedAndMadeAgainIsAChange) {
+  ASSERT_THAT(scene_.Delete(scene_.Write("app"), /*force=*/true), IsOk());
+  EXPECT_THAT(DeployUnchanged(Wanted()), FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
+  scene_.SetReady("app", {{"A", "1"}});
+  const auto again = DeployUnchanged(Wanted());
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->deployment.generation, 2);
+  EXPECT_NE(again->deployment.secret_set_uid, first_.deployment.secret_set_uid);
+}
+
+TEST_F(UnchangedDeploymentTest, AWipedRegionRefusesNothingThatIsBoundAlready) {
+  scene_.WipeRegion("us-west");
+  const auto again = DeployUnchanged(Wanted());
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->deployment.generation, 1);
+  EXPECT_EQ(again->status.readiness, Readiness::kPending);
+  EXPECT_THAT(scene_.Deploy(Wanted(), IfExists::kRequire), FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
+}
+
+TEST_F(UnchangedDeploymentTest, AFailedOneIsDeployedAnew) {
+  ASSERT_THAT(scene_.Deploy(Wanted(), IfExists::kRequire), IsOk());
+  ASSERT_TRUE(scene_.Nack("us-west", AgentObject("bot"), "the disk is full"));
+  EXPECT_EQ(DeployUnchanged(Wanted())->deployment.generation, 3);
+}
+
+TEST_F(UnchangedDeploymentTest, EtagsAndExistenceAreCheckedAllTheSame) {
+  EXPECT_THAT(DeployUnchanged(Wanted(), {.etag = "stale"}), FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(DeployUnchanged(Wanted(), {.etag = first_.deployment.Etag()}), IsOk());
+  EXPECT_THAT(DeployUnchanged({.agent = "ant"}), FailsWith(StatusCode::kNotFound, "DEPLOYMENT_NOT_FOUND"));
+  Deployment moved = Wanted();
+  moved.region = "us-east";
+  EXPECT_THAT(DeployUnchanged(moved), FailsWith(StatusCode::kInvalidArgument, "REGION_MISMATCH"));
+}
+
+TEST_F(UnchangedDeploymentTest, TheSameRequestAgainGetsTheFirstAnswer) {
+  ASSERT_THAT(DeployUnchanged(Wanted(), {.request_id = "r"}), IsOk());
+  scene_.SetReady("app", {{"A", "2"}});
+  const auto again = DeployUnchanged(Wanted(), {.request_id = "r"});
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->deployment.Etag(), first_.deployment.Etag());
+  EXPECT_EQ(again->status.readiness, Readiness::kReady);
+  EXPECT_THAT(scene_.Deploy(Wanted(), IfExists::kRequire, {.request_id = "r"}),
+              FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
 }
 
 }  // namespace

@@ -132,11 +132,14 @@ class OrganizationsService final : public v1::Organizations::CallbackService {
 
   ServerUnaryReactor* WhoAmI(CallbackServerContext* context, const v1::WhoAmIRequest*,
                              v1::WhoAmIResponse* response) override {
-    return guard_.Run(context, "Organizations/WhoAmI", "", [=](const Caller& caller, const Guard::Done& done) {
+    return guard_.Run(context, "Organizations/WhoAmI", "", [=, this](const Caller& caller, const Guard::Done& done) {
       response->set_principal(caller.principal);
       response->set_organization(caller.organization);
       if (caller.kind == CallerKind::kTenant) response->set_role(static_cast<v1::Role>(caller.role));
-      done(absl::OkStatus());
+      if (caller.organization.empty()) return done(absl::OkStatus());
+      const absl::StatusOr<NamedOrganization> organization = organizations_.Get(caller.organization);
+      if (organization.ok()) response->set_organization_display_name(organization->row.display_name);
+      done(organization.status());
     });
   }
 

@@ -86,6 +86,28 @@ TEST_F(OrganizationServiceTest, AnApiKeyIsShownOnceAndWorksUntilItIsRevoked) {
   EXPECT_THAT(Call(&Stub::WhoAmI, v1::WhoAmIRequest(), member->key()), StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
+TEST_F(OrganizationServiceTest, WhoAmITellsAnApiKeyItsOrganizationAndHowPeopleCallIt) {
+  ASSERT_THAT(Create("acme"), IsOk());
+  const auto viewer = CreateKey(v1::ROLE_VIEWER);
+  ASSERT_THAT(viewer, IsOk());
+
+  const auto who = Call(&Stub::WhoAmI, v1::WhoAmIRequest(), viewer->key());
+
+  ASSERT_THAT(who, IsOk());
+  EXPECT_EQ(who->principal(), "apiKey:" + viewer->api_key().id());
+  EXPECT_EQ(who->organization(), "acme");
+  EXPECT_EQ(who->organization_display_name(), "The acme");
+  EXPECT_EQ(who->role(), v1::ROLE_VIEWER);
+}
+
+TEST_F(OrganizationServiceTest, WhoAmITellsAnOperatorThatItHasNoOrganization) {
+  const auto who = Call(&Stub::WhoAmI, v1::WhoAmIRequest());
+  ASSERT_THAT(who, IsOk());
+  EXPECT_EQ(who->principal(), kOperator);
+  EXPECT_EQ(who->organization(), "");
+  EXPECT_EQ(who->organization_display_name(), "");
+}
+
 TEST_F(OrganizationServiceTest, ARoleThatIsNoneIsRefused) {
   ASSERT_THAT(Create("acme"), IsOk());
   for (const int role : {0, 5, 260, -1}) {

@@ -81,6 +81,12 @@ class StoredOrganizations final : public Organizations {
     return page;
   }
 
+  absl::StatusOr<NamedOrganization> Get(const std::string& organization) override {
+    Transaction transaction(deps_.writer.store);
+    ASSIGN_OR_RETURN(OrganizationRow row, ReadOrganization(transaction, organization));
+    return NamedOrganization{.name = organization, .row = std::move(row)};
+  }
+
   absl::StatusOr<OrganizationProperties> GetProperties(const std::string& organization) override {
     Transaction transaction(deps_.writer.store);
     ASSIGN_OR_RETURN(const OrganizationRow row, ReadOrganization(transaction, organization));

@@ -46,6 +46,7 @@ class Organizations {
   // In order of name; page_size as for secret sets. InvalidArgument: INVALID_PAGE_SIZE, INVALID_PAGE_TOKEN.
   virtual absl::StatusOr<OrganizationPage> List(int page_size, const std::string& page_token) = 0;
   // NotFound: ORGANIZATION_NOT_FOUND.
+  virtual absl::StatusOr<NamedOrganization> Get(const std::string& organization) = 0;
   virtual absl::StatusOr<OrganizationProperties> GetProperties(const std::string& organization) = 0;
   // nullopt: not given. InvalidArgument: UNKNOWN_REGION, INVALID_PROPERTY (none given). NotFound:
   // ORGANIZATION_NOT_FOUND.

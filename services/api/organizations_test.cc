@@ -27,6 +27,14 @@ TEST_F(OrganizationsTest, AMadeOrganizationHasAUidAndKeysOfItsOwn) {
   EXPECT_THAT(scene_.barrier->KeysOf("acme"), IsOk());
 }
 
+TEST_F(OrganizationsTest, GetFindsOneByItsName) {
+  const auto made = scene_.MakeOrganization("acme", "Acme Voices");
+  ASSERT_THAT(made, IsOk());
+  EXPECT_EQ(organizations().Get("acme")->row.uid, made->row.uid);
+  EXPECT_EQ(organizations().Get("acme")->row.display_name, "Acme Voices");
+  EXPECT_THAT(organizations().Get("ghost"), FailsWith(absl::StatusCode::kNotFound, "ORGANIZATION_NOT_FOUND"));
+}
+
 TEST_F(OrganizationsTest, ANameIsTakenOnce) {
   const auto first = scene_.MakeOrganization("acme");
   ASSERT_THAT(first, IsOk());

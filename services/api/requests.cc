@@ -51,7 +51,7 @@ absl::StatusOr<std::optional<std::string>> IdempotentRequest::FindAnswer(Transac
   if (EqualInConstantTime(known, Digest(keys, blind))) return std::move(row->value.response);
   return MakeError(absl::StatusCode::kAlreadyExists,
                    "this request id was used for another request within the last 24 hours; send a new one",
-                   {.reason = "REQUEST_ID_REUSED", .metadata = {{"requestId", request_id_}}});
+                   {.reason = "REQUEST_ID_REUSED", .metadata = {{"idempotencyKey", request_id_}}});
 }
 
 void IdempotentRequest::Remember(Transaction& transaction, const OrganizationKeys& keys, bool blind, std::string answer,

@@ -104,13 +104,11 @@ absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDe
   ASSIGN_OR_RETURN(const SetScene scene, OpenScene(transaction, deps, put.write, request));
   if (scene.answer) return DecodeAnswer(put.write, *scene.answer);
 
-  std::string region_code = put.region.empty() ? DefaultRegionOf(scene.organization) : put.region;
-  if (scene.set) {
-    RETURN_IF_ERROR(CheckType(*scene.set, put.type));
-    if (!CheckRegionCode("region", region_code)) RETURN_IF_ERROR(CheckStays(*scene.set, put.region));
-    if (put.region.empty()) region_code = scene.set->region;
-  }
+  std::string region_code = put.region;
+  if (region_code.empty()) region_code = scene.set ? scene.set->region : DefaultRegionOf(scene.organization);
+  if (scene.set) RETURN_IF_ERROR(CheckType(*scene.set, put.type));
   ASSIGN_OR_RETURN(const RegionRow region, ReadRegion(transaction, "region", region_code));
+  if (scene.set) RETURN_IF_ERROR(CheckStays(*scene.set, put.region));
 
   SetWriteAnswer answer;
   if (scene.set && Holds(*scene.set, put, *scene.keys)) {
@@ -124,10 +122,11 @@ absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDe
 
 void RunPut(const UseCaseDeps& deps, Put put, SecretSets::Done done) {
   const bool validate_only = put.write.conditions.validate_only;
+  WriteSubject subject = SubjectOf(put.write);
   auto shared = std::make_shared<const Put>(std::move(put));
   RunUseCase<SetWriteAnswer>(
       deps, validate_only, [deps, shared](Transaction& transaction) { return PlanPut(transaction, deps, *shared); },
-      std::move(done));
+      std::move(done), std::move(subject));
 }
 
 void CheckWrite(const SetWrite& write, Violations& violations) {

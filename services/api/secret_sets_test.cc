@@ -216,6 +216,8 @@ TEST_F(SecretSetsTest, AnUnknownRegionIsRefusedWithTheRegionsThereAre) {
     EXPECT_THAT(FieldsOf(refused.status()), ElementsAre("region"));
   }
   EXPECT_THAT(scene_.Get("app"), FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  EXPECT_THAT(scene_.Set("app", {{"A", "1"}}, "eu-north"), FailsWith(StatusCode::kInvalidArgument, "UNKNOWN_REGION"));
 }
 
 TEST_F(SecretSetsTest, TheTypeOfASetNeverChanges) {
@@ -254,8 +256,11 @@ TEST_F(SecretSetsTest, AnEtagMustBeTheSetsOwn) {
   const auto refused = scene_.Set(scene_.Write("app", {.etag = etag}), {{"A", "3"}});
   EXPECT_THAT(refused, FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
   EXPECT_EQ(MetadataOf(refused.status(), "etag"), second->view.set.Etag());
-  EXPECT_THAT(scene_.Set(scene_.Write("new-set", {.etag = etag}), {{"A", "1"}}),
-              FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_EQ(MetadataOf(refused.status(), "secretSet"), "app");
+  EXPECT_THAT(refused.status().message(), AllOf(HasSubstr("secret set \"app\" has changed"), HasSubstr("again")));
+  const auto absent = scene_.Set(scene_.Write("new-set", {.etag = etag}), {{"A", "1"}});
+  EXPECT_THAT(absent, FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  EXPECT_THAT(absent.status().message(), HasSubstr("there is no secret set \"new-set\""));
 }
 
 TEST_F(SecretSetsTest, ValidateOnlyChecksEverythingAndWritesNothing) {

@@ -5,7 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/common/limits.h"
 #include "libs/model/names.h"
@@ -18,6 +20,9 @@ constexpr char kValueReason[] = "INVALID_SECRET_VALUE";
 constexpr char kAuthReason[] = "INVALID_CREDENTIALS";
 constexpr char kAuthRule[] =
     "must be `username:token`, or the base64 of it (standard alphabet, padded), without spaces or line breaks";
+
+constexpr char kAuthIsJson[] =
+    "is JSON, as of a docker config file, or the base64 of it; give `username:token` of the registry instead, or the base64 of that";
 
 std::string EntryField(size_t index, std::string_view part) {
   return absl::StrCat("entries[", index, "].", absl::string_view(part.data(), part.size()));
@@ -43,6 +48,22 @@ bool IsHostCharacter(char c) {
          std::string_view(".-_:/[]").find(c) != std::string_view::npos;
 }
 
+// What keeps it from being a registry's; empty: nothing.
+std::string HostFault(std::string_view host) {
+  if (const auto bad = std::find_if_not(host.begin(), host.end(), IsHostCharacter); bad != host.end()) {
+    return absl::StrCat("position ", bad - host.begin() + 1, " cannot be part of one");
+  }
+  constexpr std::string_view kSchemeEnd = "://";
+  if (const size_t end = host.find(kSchemeEnd); end != std::string_view::npos) {
+    const absl::string_view scheme(host.data(), end);
+    const bool is_web = absl::EqualsIgnoreCase(scheme, "http") || absl::EqualsIgnoreCase(scheme, "https");
+    if (!is_web) return "its scheme, where it has one, must be http or https";
+    host.remove_prefix(end + kSchemeEnd.size());
+  }
+  const bool named = !host.empty() && (absl::ascii_isalnum(host.front()) || host.front() == '[');
+  return named ? "" : "this one has no name of a host";
+}
+
 // `username:token`, both there, nothing that could not stand in an HTTP header.
 bool IsCredentials(std::string_view text) {
   const size_t colon = text.find(':');
@@ -50,11 +71,21 @@ bool IsCredentials(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; });
 }
 
-bool IsEncodedCredentials(std::string_view text) {
+bool BeginsAsJson(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && text[begin] == '{';
+}
+
+// Empty when it is no base64.
+SecretBytes Decoded(std::string_view text) {
   std::string decoded;
-  if (text.size() % 4 != 0 || !absl::Base64Unescape(absl::string_view(text.data(), text.size()), &decoded))
-    return false;
-  const SecretBytes plain = SecretBytes::Take(std::move(decoded));
+  if (!absl::Base64Unescape(absl::string_view(text.data(), text.size()), &decoded)) return SecretBytes();
+  return SecretBytes::Take(std::move(decoded));
+}
+
+bool IsEncodedCredentials(std::string_view text) {
+  const SecretBytes plain = Decoded(text);
+  if (text.size() % 4 != 0 || plain.empty()) return false;
   SecretBytes canonical = SecretBytes::Take(absl::Base64Escape(absl::string_view(plain.Access().data(), plain.size())));
   return IsCredentials(plain.Access()) && canonical.Access() == text;
 }
@@ -98,15 +129,15 @@ void CheckSetSize(const std::vector<SecretSetEntry>& entries, Violations& violat
 }
 
 void CheckHost(std::string_view host, Violations& violations) {
+  constexpr char kReason[] = "INVALID_HOST";
   if (host.empty() || NormalizeHost(host).size() > kMaxHostLength) {
-    violations.Add("INVALID_HOST", FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength,
-                                                                       " characters, with the slash at its end; found ",
-                                                                       host.empty() ? 0 : NormalizeHost(host).size())});
-  } else if (const auto bad = std::find_if_not(host.begin(), host.end(), IsHostCharacter); bad != host.end()) {
-    violations.Add("INVALID_HOST",
-                   FieldViolation{"host", absl::StrCat("must be a registry host, such as ghcr.io or "
-                                                       "https://index.docker.io/v1/; position ",
-                                                       bad - host.begin() + 1, " cannot be part of one")});
+    violations.Add(kReason, FieldViolation{"host", absl::StrCat("must be 1 to ", kMaxHostLength,
+                                                                " characters, with the slash at its end; found ",
+                                                                host.empty() ? 0 : NormalizeHost(host).size())});
+  } else if (const std::string fault = HostFault(host); !fault.empty()) {
+    violations.Add(kReason, FieldViolation{"host", absl::StrCat("must be a registry host, such as ghcr.io or "
+                                                                "https://index.docker.io/v1/; ",
+                                                                fault)});
   }
 }
 
@@ -119,6 +150,10 @@ std::string NormalizeHost(std::string_view host) {
 SecretBytes NormalizePullAuth(const SecretBytes& auth, Violations& violations) {
   const std::string_view text = auth.Access();
   SecretBytes encoded;
+  if (BeginsAsJson(text) || BeginsAsJson(Decoded(text).Access())) {
+    violations.Add(kAuthReason, FieldViolation{"auth", kAuthIsJson});
+    return encoded;
+  }
   if (text.size() <= kMaxPullAuthBytes && IsCredentials(text)) {
     encoded = SecretBytes::Take(absl::Base64Escape(absl::string_view(text.data(), text.size())));
   } else if (text.size() <= kMaxPullAuthBytes && IsEncodedCredentials(text)) {

@@ -30,13 +30,15 @@ void CheckSecretValues(const std::vector<SecretValue>& values, Violations& viola
 // What a set may hold in all: kMaxKeysPerSet keys and kMaxSetBytes of values.
 void CheckSetSize(const std::vector<SecretSetEntry>& entries, Violations& violations);
 
-// 1 to kMaxHostLength characters of a host, the slash at its end included, with or without scheme, port and path.
+// 1 to kMaxHostLength characters of a host, the slash at its end included, with or without scheme (http or https), port and
+// path.
 void CheckHost(std::string_view host, Violations& violations);
 // With a slash at its end.
 std::string NormalizeHost(std::string_view host);
 
 // base64 of `username:token`, at most kMaxPullAuthBytes: given so, or encoded from the plain form. Everything else is a
-// violation, INVALID_CREDENTIALS, that says what is expected; the result is then empty.
+// violation, INVALID_CREDENTIALS, that says what is expected; the result is then empty. JSON, which a docker config is,
+// is refused in either form.
 SecretBytes NormalizePullAuth(const SecretBytes& auth, Violations& violations);
 
 }  // namespace keyferry

@@ -101,7 +101,8 @@ TEST(PullSecretTest, HostsGetASlashAtTheirEndWhereTheyLackIt) {
 }
 
 TEST(PullSecretTest, AcceptsHostsOfEveryKind) {
-  for (const char* host : {"ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "[::1]:5000/team"})
+  for (const char* host : {"ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "[::1]:5000/team",
+                           "http://registry.test", "HTTPS://ghcr.io"})
     EXPECT_THAT(HostStatus(host), IsOk());
 }
 
@@ -116,6 +117,12 @@ TEST(PullSecretTest, RefusesAHostWithCredentialsInItWithoutShowingThem) {
   const absl::Status refused = HostStatus("user:sentinel@ghcr.io");
   EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_HOST"));
   EXPECT_THAT(refused.ToString(), Not(HasSubstr("sentinel")));
+}
+
+TEST(PullSecretTest, RefusesHostsThatNoRegistryCouldHave) {
+  for (const char* host : {"ftp://ghcr.io", "file:///etc", "oci://ghcr.io", "://ghcr.io", "https://", "https:///v1", "/", "."})
+    EXPECT_THAT(HostStatus(host), FailsWith(StatusCode::kInvalidArgument, "INVALID_HOST")) << host;
+  EXPECT_THAT(HostStatus("ftp://ghcr.io").message(), HasSubstr("http or https"));
 }
 
 absl::StatusOr<std::string> Auth(const std::string& given) {
@@ -141,6 +148,18 @@ TEST(PullSecretTest, RefusesEverythingElseAndSaysWhatItExpects) {
     EXPECT_THAT(refused.status().ToString(), Not(HasSubstr("token\n")));
   }
   EXPECT_THAT(Auth("x").status().message(), HasSubstr("username:token"));
+}
+
+TEST(PullSecretTest, RefusesADockerConfigAndSaysWhatToGiveInstead) {
+  constexpr char kConfig[] = R"({"auths":{"ghcr.io":{"auth":"sentinel"}}})";
+  const std::string spaced = absl::StrCat("\n { \"auths\": {}, ", kConfig);
+  for (const std::string& bad : {std::string(kConfig), absl::Base64Escape(kConfig), spaced, absl::Base64Escape(spaced)}) {
+    const auto refused = Auth(bad);
+    EXPECT_THAT(refused, FailsWith(StatusCode::kInvalidArgument, "INVALID_CREDENTIALS"));
+    EXPECT_THAT(refused.status().message(), HasSubstr("docker config"));
+    EXPECT_THAT(refused.status().message(), HasSubstr("username:token"));
+    EXPECT_THAT(refused.status().ToString(), Not(HasSubstr("sentinel")));
+  }
 }
 
 TEST(PullSecretTest, AcceptsSixteenKibibytesOfBase64AndRefusesOneByteMore) {

@@ -67,6 +67,28 @@ TEST(SetConcurrencyTest, APlanThatSawASetWithoutItsGenerationIsMadeAgain) {
   EXPECT_EQ(scene.Get("app")->set.generation, kMaxGenerationsKept + 2);
 }
 
+TEST(SetConcurrencyTest, AWriterThatNeverGetsThroughIsToldWhichSetAndWhenToTryAgain) {
+  ApiScene scene;
+  int others = 0;
+  std::function<void()> interfere = [&] {
+    EXPECT_THAT(scene.Set("app", {{"B", std::to_string(++others)}}), IsOk());
+    scene.interrupting.BeforeNextCommit(interfere);
+  };
+  for (const auto& write : std::vector<std::function<absl::Status()>>{
+           [&] { return scene.Set("app", {{"A", "1"}}).status(); },
+           [&] { return scene.Unset(scene.Write("app"), "B").status(); },
+           [&] { return scene.Delete(scene.Write("app")); }}) {
+    scene.interrupting.BeforeNextCommit(interfere);
+    const absl::Status refused = write();
+    scene.interrupting.BeforeNextCommit(nullptr);
+    EXPECT_THAT(refused, FailsWith(absl::StatusCode::kAborted, "CONCURRENT_MODIFICATION"));
+    EXPECT_THAT(refused.message(), testing::HasSubstr("secret set \"app\""));
+    EXPECT_THAT(refused.message(), testing::HasSubstr("try again"));
+    EXPECT_EQ(MetadataOf(refused, "secretSet"), "app");
+    EXPECT_EQ(DetailsOf(refused)->retry_after, absl::Seconds(1));
+  }
+}
+
 TEST(SetConcurrencyTest, OneRequestIdSentByManyAtOnceIsDoneOnce) {
   ApiScene scene;
   std::set<std::string> etags;

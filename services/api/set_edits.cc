@@ -164,7 +164,7 @@ void SecretSets::Unset(SetWrite write, std::string key, Done done) const {
       [deps = deps_, write, key = std::move(key)](Transaction& transaction) {
         return PlanUnset(transaction, deps, write, key);
       },
-      std::move(done));
+      std::move(done), SubjectOf(write));
 }
 
 void SecretSets::Rollback(SetWrite write, int64_t generation, Done done) const {
@@ -174,7 +174,7 @@ void SecretSets::Rollback(SetWrite write, int64_t generation, Done done) const {
       [deps = deps_, write, generation](Transaction& transaction) {
         return PlanRollback(transaction, deps, write, generation);
       },
-      std::move(done));
+      std::move(done), SubjectOf(write));
 }
 
 void SecretSets::Delete(SetWrite write, bool force, std::function<void(absl::Status)> done) const {
@@ -182,7 +182,7 @@ void SecretSets::Delete(SetWrite write, bool force, std::function<void(absl::Sta
   RunUseCase<std::monostate>(
       deps_, write.conditions.validate_only,
       [deps = deps_, write, force](Transaction& transaction) { return PlanDelete(transaction, deps, write, force); },
-      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); });
+      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); }, SubjectOf(write));
 }
 
 }  // namespace keyferry

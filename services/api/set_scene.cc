@@ -11,6 +11,10 @@
 
 namespace keyferry {
 
+WriteSubject SubjectOf(const SetWrite& write) {
+  return {.noun = "secret set", .metadata_key = "secretSet", .name = write.name};
+}
+
 absl::StatusOr<SetScene> OpenScene(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
                                    const IdempotentRequest& request) {
   SetScene scene{.now = deps.clock.Now()};
@@ -19,7 +23,7 @@ absl::StatusOr<SetScene> OpenScene(Transaction& transaction, const UseCaseDeps& 
   ASSIGN_OR_RETURN(scene.answer, request.FindAnswer(transaction, *scene.keys, scene.now));
   if (scene.answer) return scene;
   ASSIGN_OR_RETURN(scene.set, FindSet(transaction, write.organization, write.name));
-  RETURN_IF_ERROR(CheckEtag(write.conditions.etag, scene.set ? scene.set->Etag() : ""));
+  RETURN_IF_ERROR(CheckEtag(write.conditions.etag, scene.set ? scene.set->Etag() : "", SubjectOf(write)));
   return scene;
 }
 
@@ -30,7 +34,7 @@ absl::StatusOr<SetScene> OpenExisting(Transaction& transaction, const UseCaseDep
   ASSIGN_OR_RETURN(SetScene scene, OpenScene(transaction, deps, unconditional, request));
   if (scene.answer) return scene;
   if (!scene.set) return SecretSetNotFound(write.name);
-  RETURN_IF_ERROR(CheckEtag(write.conditions.etag, scene.set->Etag()));
+  RETURN_IF_ERROR(CheckEtag(write.conditions.etag, scene.set->Etag(), SubjectOf(write)));
   return scene;
 }
 

@@ -25,6 +25,9 @@ struct SetScene {
   std::optional<SecretSet> set;
 };
 
+// For the texts of its conflicts.
+WriteSubject SubjectOf(const SetWrite& write);
+
 // Checks the etag, unless there is an answer already.
 absl::StatusOr<SetScene> OpenScene(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
                                    const IdempotentRequest& request);

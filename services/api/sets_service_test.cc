@@ -208,6 +208,9 @@ TEST_F(SetsServiceTest, DeploymentsAreMadeShownAndDeleted) {
   EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update)->generation(), 2);
   EXPECT_THAT(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update),
               FailsWith(StatusCode::kAborted, "ETAG_MISMATCH"));
+  update.set_skip_unchanged(true);
+  update.mutable_deployment()->clear_etag();
+  EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update)->generation(), 2);
   v1::GetDeploymentRequest get;
   get.set_agent("bot");
   EXPECT_EQ(Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::GetDeployment, get)->client_data(),
@@ -216,10 +219,38 @@ TEST_F(SetsServiceTest, DeploymentsAreMadeShownAndDeleted) {
                                               v1::ListDeploymentsRequest())
                 ->deployments_size(),
             1);
+  update.set_request_id("r");
+  update.set_request_content("what was asked");
+  const auto unchanged = Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update);
+  EXPECT_TRUE(unchanged->unchanged());
+  update.mutable_deployment()->set_image("img:2");
+  const auto replayed = Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::UpdateDeployment, update);
+  EXPECT_EQ(replayed->SerializeAsString(), unchanged->SerializeAsString());
   v1::DeleteDeploymentRequest erase;
   erase.set_agent("bot");
   EXPECT_THAT(Call<v1::DeleteDeploymentResponse>(*deployments_, &v1::Deployments::Stub::DeleteDeployment, erase),
               IsOk());
+}
+
+TEST_F(SetsServiceTest, ADeploymentHasTheConditionsOfASet) {
+  v1::CreateDeploymentRequest create;
+  create.mutable_deployment()->set_agent("bot");
+  const auto made = Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::CreateDeployment, create);
+  ASSERT_THAT(made, IsOk());
+  ASSERT_EQ(made->conditions_size(), 2);
+  EXPECT_EQ(made->conditions(0).type(), "Provisioned");
+  EXPECT_EQ(made->conditions(0).status(), "False");
+  EXPECT_EQ(made->conditions(0).last_transition_time().seconds(), made->create_time().seconds());
+  EXPECT_EQ(made->conditions(1).type(), "RegionConnected");
+  ASSERT_TRUE(scene_.Ack("us-west", AgentObject("bot")));
+  v1::GetDeploymentRequest get;
+  get.set_agent("bot");
+  const auto ready = Call<v1::Deployment>(*deployments_, &v1::Deployments::Stub::GetDeployment, get);
+  ASSERT_THAT(ready, IsOk());
+  EXPECT_EQ(ready->conditions(0).status(), "True");
+  EXPECT_EQ(ready->conditions(0).reason(), "Proved");
+  EXPECT_EQ(ready->conditions(0).observed_generation(), 1);
+  EXPECT_GT(ready->conditions(0).last_transition_time().seconds(), 0);
 }
 
 TEST_F(SetsServiceTest, TheGateTellsWhenToTryAgain) {

@@ -10,6 +10,8 @@
 namespace keyferry {
 namespace {
 
+constexpr absl::Duration kConflictRetry = absl::Seconds(1);
+
 // Writers of one row must not go on meeting.
 absl::Duration ConflictDelay(int conflict_count) {
   thread_local std::minstd_rand random{std::random_device{}()};
@@ -20,7 +22,7 @@ absl::Duration ConflictDelay(int conflict_count) {
 absl::Status ConcurrentModification() {
   return MakeError(absl::StatusCode::kAborted,
                    "other writes of the same object kept coming in between and nothing was written; try again",
-                   {.reason = "CONCURRENT_MODIFICATION"});
+                   {.reason = "CONCURRENT_MODIFICATION", .retry_after = kConflictRetry});
 }
 
 class Run final : public std::enable_shared_from_this<Run> {

@@ -72,8 +72,8 @@ struct Writer {
 };
 
 // done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing
-// was to be written, the plan's error, Aborted CONCURRENT_MODIFICATION after kMaxCommitAttempts conflicts, or the
-// store's error. A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
+// was to be written, the plan's error, Aborted CONCURRENT_MODIFICATION, with a retry time, after kMaxCommitAttempts
+// conflicts, or the store's error. A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
 // since: rows are read one after the other, so that a plan may see what never was at one moment. Any other error of a
 // plan, Aborted too, is an answer.
 void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done);

@@ -13,6 +13,11 @@ namespace {
 
 constexpr size_t kMaxRegionsListed = 1000;
 
+// `secret set "app"`
+std::string Named(const WriteSubject& subject) {
+  return absl::StrCat(absl::string_view(subject.noun.data(), subject.noun.size()), " \"", subject.name, "\"");
+}
+
 absl::StatusOr<std::string> RegionList(const Store& store) {
   const RowKey begin = keys::Regions();
   ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, store.Scan(begin, PrefixEnd(begin.bytes), kMaxRegionsListed));
@@ -58,12 +63,27 @@ void CheckConditions(const WriteConditions& conditions, Violations& violations) 
   violations.Add("INVALID_REQUEST_ID", CheckRequestId("request_id", conditions.request_id));
 }
 
-absl::Status CheckEtag(std::string_view etag, std::string_view current) {
+absl::Status CheckEtag(std::string_view etag, std::string_view current, const std::optional<WriteSubject>& subject) {
   if (etag.empty() || etag == current) return absl::OkStatus();
+  ErrorDetails details{.reason = "ETAG_MISMATCH", .metadata = {{"etag", std::string(current)}}};
+  if (subject) details.metadata.emplace(subject->metadata_key, subject->name);
+  const std::string object = subject ? Named(*subject) : "object";
   return MakeError(absl::StatusCode::kAborted,
-                   current.empty() ? "an etag was given, but there is no such object any more"
-                                   : "the object has changed since this etag was read; read it again and decide again",
-                   {.reason = "ETAG_MISMATCH", .metadata = {{"etag", std::string(current)}}});
+                   current.empty()
+                       ? absl::StrCat("an etag was given, but there is no ", subject ? "" : "such ", object, " any more")
+                       : absl::StrCat(subject ? "" : "the ", object,
+                                      " has changed since this etag was read; read it again and decide again"),
+                   std::move(details));
+}
+
+absl::Status NameConflict(absl::Status status, const std::optional<WriteSubject>& subject) {
+  std::optional<ErrorDetails> details = DetailsOf(status);
+  if (!subject || !details || details->reason != "CONCURRENT_MODIFICATION") return status;
+  details->metadata.emplace(subject->metadata_key, subject->name);
+  return MakeError(status.code(),
+                   absl::StrCat("other writes of ", Named(*subject),
+                                " kept coming in between and nothing was written; try again"),
+                   *std::move(details));
 }
 
 }  // namespace keyferry

@@ -37,6 +37,15 @@ struct WriteConditions {
   bool validate_only = false;
 };
 
+// What a write is about, for the texts of its conflicts.
+struct WriteSubject {
+  // `secret set`
+  std::string_view noun;
+  // Its name in an error's metadata: `secretSet`.
+  std::string_view metadata_key;
+  std::string name;
+};
+
 inline constexpr char kDefaultRegion[] = "us-west";
 
 // NotFound ORGANIZATION_NOT_FOUND, InvalidArgument INVALID_ORGANIZATION.
@@ -48,13 +57,17 @@ absl::StatusOr<RegionRow> ReadRegion(Transaction& transaction, std::string_view 
 
 void CheckConditions(const WriteConditions& conditions, Violations& violations);
 // Aborted ETAG_MISMATCH with the current etag, unless `etag` is empty or equal. `current` is empty when there is no
-// such object.
-absl::Status CheckEtag(std::string_view etag, std::string_view current);
+// such object. Names the subject where there is one.
+absl::Status CheckEtag(std::string_view etag, std::string_view current,
+                       const std::optional<WriteSubject>& subject = std::nullopt);
+// A transaction's CONCURRENT_MODIFICATION with its subject's name; any other status, and one without a subject, as it is.
+absl::Status NameConflict(absl::Status status, const std::optional<WriteSubject>& subject);
 
-// Runs `plan` as a transaction, with validate_only without what it would write, and hands on its answer.
+// Runs `plan` as a transaction, with validate_only without what it would write, and hands on its answer. Conflicts name
+// the subject.
 template <typename Answer>
 void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl::StatusOr<Answer>(Transaction&)> plan,
-                std::function<void(absl::StatusOr<Answer>)> done) {
+                std::function<void(absl::StatusOr<Answer>)> done, std::optional<WriteSubject> subject = std::nullopt) {
   auto answer = std::make_shared<std::optional<Answer>>();
   RunTransaction(
       deps.writer,
@@ -63,8 +76,8 @@ void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl:
         if (validate_only) transaction.DropWrites();
         return absl::OkStatus();
       },
-      [answer, done = std::move(done)](absl::StatusOr<Revision> committed) {
-        if (!committed.ok()) return done(std::move(committed).status());
+      [answer, done = std::move(done), subject = std::move(subject)](absl::StatusOr<Revision> committed) {
+        if (!committed.ok()) return done(NameConflict(std::move(committed).status(), subject));
         done(**std::move(answer));
       });
 }

@@ -8,16 +8,23 @@
 namespace keyferry {
 namespace {
 
+// An object in its region, whatever it is.
+struct PlacementView {
+  const std::string& region;
+  const PlacementStatus& status;
+  const std::optional<bool>& region_connected;
+};
+
 struct ProvisionedWords {
   const char* status;
   const char* reason;
   std::string message;
 };
 
-ProvisionedWords WordsOf(const SecretSetView& view) {
+ProvisionedWords WordsOf(const PlacementView& view) {
   switch (view.status.readiness) {
     case Readiness::kReady:
-      return {"True", "Proved", absl::StrCat("region ", view.set.region, " has proved that it holds this generation")};
+      return {"True", "Proved", absl::StrCat("region ", view.region, " has proved that it holds this generation")};
     case Readiness::kFailed:
       return {"False", "Failed", FailureText(view.status)};
     case Readiness::kPending:
@@ -25,11 +32,12 @@ ProvisionedWords WordsOf(const SecretSetView& view) {
   }
   const bool absent = view.region_connected && !*view.region_connected;
   return {"False", absent ? "RegionNotConnected" : "Pending",
-          absl::StrCat("accepted; being provisioned into region ", view.set.region,
+          absl::StrCat("accepted; being provisioned into region ", view.region,
                        absent ? ", where no provisioner is connected at the moment" : "")};
 }
 
-void AddConditions(const SecretSetView& view, v1::SecretSet& wire) {
+template <typename Wire>
+void AddConditions(const PlacementView& view, Wire& wire) {
   const ProvisionedWords words = WordsOf(view);
   v1::Condition& provisioned = *wire.add_conditions();
   provisioned.set_type("Provisioned");
@@ -44,7 +52,7 @@ void AddConditions(const SecretSetView& view, v1::SecretSet& wire) {
   connected.set_status(*view.region_connected ? "True" : "False");
   connected.set_reason(*view.region_connected ? "Connected" : "NotConnected");
   connected.set_message(
-      absl::StrCat(*view.region_connected ? "a" : "no", " provisioner of region ", view.set.region, " is connected"));
+      absl::StrCat(*view.region_connected ? "a" : "no", " provisioner of region ", view.region, " is connected"));
   connected.set_observed_generation(view.status.observed_generation);
 }
 
@@ -55,7 +63,7 @@ void ToProto(const SecretSetView& view, v1::SecretSet& wire) {
   wire.set_readiness(ToProto(view.status.readiness));
   wire.set_ready_generation(view.status.ready_generation);
   if (view.status.readiness == Readiness::kFailed) wire.set_error_message(FailureText(view.status));
-  AddConditions(view, wire);
+  AddConditions({view.set.region, view.status, view.region_connected}, wire);
 }
 
 void ToProto(const DeploymentView& view, v1::Deployment& wire) {
@@ -63,6 +71,8 @@ void ToProto(const DeploymentView& view, v1::Deployment& wire) {
   wire.set_readiness(ToProto(view.status.readiness));
   wire.set_ready_generation(view.status.ready_generation);
   if (view.status.readiness == Readiness::kFailed) wire.set_error_message(FailureText(view.status));
+  wire.set_unchanged(view.unchanged);
+  AddConditions({view.deployment.region, view.status, view.region_connected}, wire);
 }
 
 }  // namespace keyferry

@@ -122,7 +122,7 @@ absl::StatusOr<DeploymentView> ApiScene::Deploy(const Deployment& wanted, IfExis
   Deployment of_acme = wanted;
   of_acme.organization = "acme";
   return Await<absl::StatusOr<DeploymentView>>(
-      [&](Deployments::Done done) { deployments->Deploy(of_acme, if_exists, std::move(conditions), std::move(done)); });
+      [&](Deployments::Done done) { deployments->Deploy({of_acme, if_exists, std::move(conditions)}, std::move(done)); });
 }
 
 absl::Status ApiScene::DeleteDeployment(const std::string& agent, WriteConditions conditions) {
