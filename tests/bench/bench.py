@@ -1,4 +1,4 @@
-"""./dev bench: the first six rows of DESIGN.md section 13, as ratios of ours to a reference that is measured in turns with it.
+"""./dev bench: the first six rows of DESIGN.md section 13 and REST beside gRPC, as ratios of ours to a reference that is measured in turns with it.
 
 usage: bench.py [--rounds N] [--seconds S] [--sets N]
 A ratio is printed as median [least .. most] over the rounds. Absolute numbers of a shared machine say little; they stand in brackets.
@@ -39,6 +39,7 @@ class Bench:
                                      text=True)
         self.echo_address = self.echo.stdout.readline().strip()
         self.api_address = f"127.0.0.1:{self.system.settings['ports']['edge']}"
+        self.gateway_address = f"localhost:{self.system.settings['ports']['gateway']}"
         self.client("set", self.api_address, 256, 1)
         self.system.user().ok("secrets", "wait", "bench-0")
 
@@ -48,11 +49,11 @@ class Bench:
             self.echo.wait()
         self.system.stop()
 
-    def client(self, mode, address, clients, seconds=None, count=0):
-        result = subprocess.run([BIN / "bench_client", mode, address, self.system.ca, self.system.settings["api_key"], str(clients),
+    def client(self, mode, address, clients, seconds=None, count=0, program="bench_client"):
+        result = subprocess.run([BIN / program, mode, address, self.system.ca, self.system.settings["api_key"], str(clients),
                                  str(seconds or self.options.seconds), str(count)], capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise SystemExit(f"bench_client {mode}: {result.stderr}{result.stdout}")
+            raise SystemExit(f"{program} {mode}: {result.stderr}{result.stdout}")
         return parse(result.stdout)
 
     def disk(self, *arguments):
@@ -79,6 +80,22 @@ class Bench:
             ours = self.client(mode, self.api_address, clients)["calls_per_second"]
             return ours, reference, ours / reference
         return measure
+
+    def rest(self, mode, clients):
+        """The gateway's calls/s beside the API's own; collects p50 and p99 of both."""
+        def measure():
+            grpc = self.client(mode, self.api_address, clients)
+            rest = self.client(mode, self.gateway_address, clients, program="rest_client")
+            self.latencies.append((rest, grpc))
+            return rest["calls_per_second"], grpc["calls_per_second"], rest["calls_per_second"] / grpc["calls_per_second"]
+        return measure
+
+    def rest_row(self, mode, clients):
+        self.latencies = []
+        self.row(f"R REST {mode} / gRPC {mode}, {clients} client{'s' if clients > 1 else ''}, calls/s", "none", self.rest(mode, clients))
+        shown = [" ".join(f"{percentile} {statistics.median(each[side][percentile + '_us'] for each in self.latencies):.0f} us"
+                          for percentile in ("p50", "p99")) for side in (0, 1)]
+        print(f"    REST {shown[0]}; gRPC {shown[1]}", flush=True)
 
     def set_latency(self):
         round_trip = self.client("set", self.echo_address, 1)["p50_us"]
@@ -120,6 +137,9 @@ class Bench:
         for clients in (64, 256):
             self.row(f"2 durable set (4 x 1 KiB) / echo of the same size, {clients} clients", ">= 0.60", self.throughput("set", clients))
         print("3 durable set / etcd transaction of the same rows: not measured here (needs etcd-server; goal >= 2.0)")
+        for mode in ("get", "gate", "set"):
+            for clients in (1, 64):
+                self.rest_row(mode, clients)
         self.row("4 durable set p50, 1 client / (round trip + commit), us", "<= 1.2", self.set_latency)
         self.row("5 set -> ready p50, 1 client / 3 x (fdatasync + round trip), us", "<= 1.0", self.ready_latency)
         self.client("fill", self.api_address, 64, 3600, self.options.sets)

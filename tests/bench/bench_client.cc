@@ -1,22 +1,16 @@
-// Closed-loop load for the benchmarks. usage: bench_client MODE TARGET CA_FILE API_KEY CLIENTS SECONDS [COUNT]
+// Closed-loop load for the benchmarks. Arguments: load.h.
 //   gate   CreateDeployment, validate_only, of the set `bench-0`
 //   set    SetSecrets of 4 keys of 1 KiB, each client its own set, fresh values every time
 //   ready  SetSecrets, then WaitUntilReady: one client, the time for both
+//   get    GetSecretSet of `bench-0`
 //   fill   COUNT sets of one small key each, once
 // Prints calls_per_second, p50_us, p99_us and errors.
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -24,64 +18,17 @@
 #include "keyferry/v1/secret_sets.grpc.pb.h"
 #include "libs/rpc/callback_pulse.h"
 #include "libs/rpc/credentials.h"
+#include "tests/bench/load.h"
 
 namespace keyferry {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Load::Clock;
 constexpr int kChannels = 8;
-
-struct Options {
-  std::string mode, target, ca_file, api_key;
-  int clients;
-  double seconds;
-  long count;
-};
-
-// One call at a time; whoever ends the last one wakes main.
-class Load {
- public:
-  Load(const Options& options) : options_(options), end_(Clock::now() + std::chrono::microseconds(static_cast<long>(options.seconds * 1e6))) {}
-
-  bool Goes() { return options_.mode == "fill" ? next_++ < options_.count : Clock::now() < end_; }
-  void Done(Clock::time_point begin, const grpc::Status& status) {
-    const auto now = Clock::now();
-    std::lock_guard lock(mutex_);
-    if (!status.ok()) ++errors_[status.error_message()];
-    micros_.push_back(std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count());
-  }
-  void ClientEnded() {
-    std::lock_guard lock(mutex_);
-    if (++ended_ == options_.clients) all_ended_.notify_one();
-  }
-  int Report(Clock::time_point begin) {
-    std::unique_lock lock(mutex_);
-    all_ended_.wait(lock, [&] { return ended_ == options_.clients; });
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    std::sort(micros_.begin(), micros_.end());
-    long errors = 0;
-    for (const auto& [message, number] : errors_) errors += number;
-    std::printf("calls_per_second=%.1f p50_us=%ld p99_us=%ld errors=%ld\n", static_cast<double>(micros_.size()) / seconds,
-                micros_[micros_.size() / 2], micros_[micros_.size() * 99 / 100], errors);
-    if (errors > 0) std::fprintf(stderr, "first error: %s\n", errors_.begin()->first.c_str());
-    return errors == 0 ? 0 : 1;
-  }
-  long next() const { return next_; }
-
- private:
-  const Options& options_;
-  const Clock::time_point end_;
-  std::atomic<long> next_ = 0;
-  std::mutex mutex_;
-  std::condition_variable all_ended_;
-  int ended_ = 0;
-  std::vector<long> micros_;
-  std::map<std::string, long> errors_;
-};
 
 class Client {
  public:
-  Client(const Options& options, int number, const std::shared_ptr<grpc::Channel>& channel, Load& load)
+  Client(const LoadOptions& options, int number, const std::shared_ptr<grpc::Channel>& channel, Load& load)
       : options_(options), load_(load), sets_(v1::SecretSets::NewStub(channel)), deployments_(v1::Deployments::NewStub(channel)) {
     set_request_.set_secret_set("bench-" + std::to_string(number));
     for (int i = 0; i < (options.mode == "fill" ? 1 : 4); ++i) {
@@ -94,6 +41,7 @@ class Client {
     gate_request_.mutable_deployment()->set_agent("bench");
     gate_request_.mutable_deployment()->set_secret_set("bench-0");
     wait_request_.set_secret_set(set_request_.secret_set());
+    get_request_.set_secret_set("bench-0");
   }
 
   void Next() {
@@ -103,6 +51,9 @@ class Client {
     begin_ = Clock::now();
     if (options_.mode == "gate") {
       return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_, [this](auto status) { End(status); });
+    }
+    if (options_.mode == "get") {
+      return sets_->async()->GetSecretSet(context_.get(), &get_request_, &set_, [this](auto status) { End(status); });
     }
     Freshen();
     sets_->async()->SetSecrets(context_.get(), &set_request_, &set_response_, [this](auto status) { Written(status); });
@@ -125,11 +76,11 @@ class Client {
   }
 
   void End(const grpc::Status& status) {
-    load_.Done(begin_, status);
+    load_.Done(begin_, status.ok() ? "" : status.error_message());
     Next();
   }
 
-  const Options& options_;
+  const LoadOptions& options_;
   Load& load_;
   std::unique_ptr<v1::SecretSets::Stub> sets_;
   std::unique_ptr<v1::Deployments::Stub> deployments_;
@@ -140,10 +91,11 @@ class Client {
   v1::CreateDeploymentRequest gate_request_;
   v1::Deployment deployment_;
   v1::WaitUntilReadyRequest wait_request_;
+  v1::GetSecretSetRequest get_request_;
   v1::SecretSet set_;
 };
 
-int Run(const Options& options) {
+int Run(const LoadOptions& options) {
   const auto credentials = TlsChannelCredentials({.certificate_chain = "", .private_key = "", .roots = options.ca_file});
   if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
   const auto pulse = CallbackPulse::Start();
@@ -168,13 +120,4 @@ int Run(const Options& options) {
 }  // namespace
 }  // namespace keyferry
 
-int main(int count, char** arguments) {
-  if (count < 7) return std::fputs("bench_client: see its first lines for the arguments\n", stderr), 2;
-  return keyferry::Run({.mode = arguments[1],
-                        .target = arguments[2],
-                        .ca_file = arguments[3],
-                        .api_key = arguments[4],
-                        .clients = std::atoi(arguments[5]),
-                        .seconds = std::atof(arguments[6]),
-                        .count = count > 7 ? std::atol(arguments[7]) : 0});
-}
+int main(int count, char** arguments) { return keyferry::Run(keyferry::LoadOptions::Parse(count, arguments)); }

@@ -12,12 +12,16 @@ HELP = f"""\
 # Source this: it makes `keyferry` an admin of acme, on an agent host of us-west.
 # An agent host of us-east:          KEYFERRY_AGENT_SOCKET=$KEYFERRY_AGENT_SOCKET_US_EAST keyferry run ...
 # The operator, on the inner door:   keyferry_operator regions list
+# REST:  curl --cacert $KEYFERRY_CA_FILE -H @- $KEYFERRY_GATEWAY_URL/v1/secrets <<< "Authorization: Bearer $KEYFERRY_API_KEY"
+# Pipecat Cloud's own client:  pip install pipecatcloud==0.6.0; pipecatcloud secrets list
 """
 
 
 def environment(system):
     user, operator = system.user().environment, system.operator().environment
     values = {name: value for name, value in user.items() if name.startswith("KEYFERRY_")}
+    # A published client knows the roots of its own installation alone, so it takes the plain door, which is loopback's.
+    values |= {"PIPECAT_API_HOST": system.plain_gateway_url, "PIPECAT_TOKEN": values["KEYFERRY_API_KEY"], "PIPECAT_ORG": values["KEYFERRY_ORG"]}
     for region in system.regions:
         values["KEYFERRY_AGENT_SOCKET_" + region.upper().replace("-", "_")] = str(system.agent_socket(region))
     as_operator = [f"{name}={shlex.quote(value)}" for name, value in operator.items() if name.startswith("KEYFERRY_")]

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("KEYFERRY_BIN", ROOT / "build/dev/bin"))
 TRUST_DOMAIN = "keyferry.dev"
 START_SECONDS = 30
+PORTS = ("inner", "edge", "gateway", "gateway_plain", "gateway_metrics")
 
 
 class SystemFailure(Exception):
@@ -49,6 +50,14 @@ def free_port():
 def die_with_parent():
     """In the child, before it becomes the daemon: it does not outlive a test that was killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def thread_states(pid):
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            yield stat.read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
 
 
 class Daemon:
@@ -106,6 +115,9 @@ class Daemon:
 
     def hold(self):
         self.send(signal.SIGSTOP)
+        # The first thread that is scheduled stops the others: on a busy machine they go on for a while.
+        if pid := self.pid:
+            wait_for(lambda: set(thread_states(pid)) == {"T"}, f"{self.name} is stopped", 10, 0.001)
 
     def release(self):
         self.send(signal.SIGCONT)
@@ -163,7 +175,7 @@ class Cli:
 
 
 class System:
-    """An API, a provisioner for each region, an organization `acme` and its admin's key, in one directory.
+    """An API, a provisioner for each region, a REST gateway, an organization `acme` and its admin's key, in one directory.
 
     `volatile` is the directory on a RAM disk that holds what must not touch a disk: the regions' files and sockets.
     `environment_of(name, data_directory)` may add to a daemon's environment. A `lasting` system outlives its starter.
@@ -189,6 +201,9 @@ class System:
 
     def _describe(self):
         ports = self.settings["ports"]
+        # A directory that an older version of this file made goes on with what it has.
+        for name in PORTS:
+            ports.setdefault(name, free_port())
         self.api = Daemon("api", self.logs, [
             BIN / "keyferry-api", "--data-dir", self.api_data, "--keyring", self.directory / "api/keyring",
             "--inner-listen", f"127.0.0.1:{ports['inner']}", "--edge-listen", f"127.0.0.1:{ports['edge']}",
@@ -197,6 +212,25 @@ class System:
             "--client-ca", self.ca, "--trust-domain", TRUST_DOMAIN, "--log-level", self.log_level],
             self.environment_of("api", self.api_data), self.lasting)
         self.provisioners = {region: self.provisioner(region) for region in self.regions}
+        self.gateway = Daemon("gateway", self.logs, [
+            BIN / "keyferry-gateway", "--listen", f"127.0.0.1:{ports['gateway']}", "--cert", self._certificate("gateway"),
+            "--key", self._key("gateway"), "--plain-listen", f"127.0.0.1:{ports['gateway_plain']}",
+            "--metrics-listen", f"127.0.0.1:{ports['gateway_metrics']}", "--api", f"127.0.0.1:{ports['edge']}",
+            "--api-ca", self.ca, "--log-level", self.log_level],
+            self.environment_of("gateway", self.directory), self.lasting)
+
+    @property
+    def gateway_url(self):
+        return f"https://localhost:{self.settings['ports']['gateway']}"
+
+    @property
+    def plain_gateway_url(self):
+        """The same routes without TLS, on loopback."""
+        return f"http://localhost:{self.settings['ports']['gateway_plain']}"
+
+    @property
+    def metrics_url(self):
+        return f"http://localhost:{self.settings['ports']['gateway_metrics']}/metrics"
 
     @property
     def ca(self):
@@ -243,7 +277,7 @@ class System:
 
     @property
     def daemons(self):
-        return [*self.provisioners.values(), self.api] if self.settings else []
+        return [self.gateway, *self.provisioners.values(), self.api] if self.settings else []
 
     # Users.
 
@@ -257,6 +291,7 @@ class System:
         return Cli(self.directory, {
             "KEYFERRY_ENDPOINT": f"127.0.0.1:{self.settings['ports']['edge']}", "KEYFERRY_CA_FILE": str(self.ca),
             "KEYFERRY_API_KEY": key or self.settings["api_key"], "KEYFERRY_ORG": organization,
+            "KEYFERRY_GATEWAY_URL": self.gateway_url,
             "KEYFERRY_AGENT_SOCKET": str(self.agent_socket(region))})
 
     def new_organization(self, name):
@@ -281,7 +316,7 @@ class System:
         for path in (self.directory, self.logs, self.api_data, self.volatile):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if first:
-            self.settings = {"ports": {"inner": free_port(), "edge": free_port()}}
+            self.settings = {"ports": {name: free_port() for name in PORTS}}
             self._issue("api", f"spiffe://{TRUST_DOMAIN}/api", "DNS:localhost", "IP:127.0.0.1")
             self._issue("operator", f"spiffe://{TRUST_DOMAIN}/operator/dev")
             self._describe()
@@ -297,7 +332,10 @@ class System:
                 self.provisioners[region].start()
         if first:
             self.settings["api_key"] = self.new_organization("acme")
-            self._save()
+        self._issue("gateway", f"spiffe://{TRUST_DOMAIN}/gateway", "DNS:localhost", "IP:127.0.0.1")
+        if not self.gateway.pid:
+            self.gateway.start()
+        self._save()
 
     def sweep(self):
         """What a start that never came to its end has left: its processes and its directories."""

@@ -25,9 +25,14 @@ class ReadmeTest(SystemTest):
         env.write_text(dev_system.environment(self.system))
         (self.directory / ".env").write_text("FROM_FILE=yes\n")
         logs = str(self.system.logs)
+        functions = ""
         for command, comment in commands():
+            if re.match(r"\w+\(\) ", command):
+                functions += command + "\n"
+                continue
             with self.subTest(command):
-                result = subprocess.run(["/bin/bash", "-c", f"source {env}; {command.replace('build/dev/run/logs', logs)}"], timeout=60,
+                script = f"source {env}\n{functions}{command.replace('build/dev/run/logs', logs)}"
+                result = subprocess.run(["/bin/bash", "-c", script], timeout=60,
                                         cwd=self.directory, capture_output=True, text=True, check=False)
                 if comment.startswith("refused: "):
                     self.assertNotEqual(result.returncode, 0)

@@ -36,6 +36,18 @@ class Teller:
             assert text not in output, f"{text!r} is in {output!r}"
         return output
 
+    def curl(self, path, *options, shows=(), hides=()):
+        """The key goes in by standard input, so that no process list shows it."""
+        command = " ".join(["curl -sS --cacert $KEYFERRY_CA_FILE -H @-", *options, f"$KEYFERRY_GATEWAY_URL{path}",
+                            '<<< "Authorization: Bearer $KEYFERRY_API_KEY"'])
+        self.write(f"$ {command}\n")
+        output = self.user.shell(command)
+        self.write(output + "\n")
+        for text in shows:
+            assert text in output, f"{text!r} is not in {output!r}"
+        for text in hides:
+            assert text not in output, f"{text!r} is in {output!r}"
+
     def see(self, path, expected):
         """A file of the region, through the eyes of an agent host; None: it is gone."""
         wait_for(lambda: (path.read_bytes() if path.exists() else None) == expected, f"{path} holds what was written", 15)
@@ -57,6 +69,7 @@ def tell(system, write=lambda text: None):
     try:
         _secret_set(teller, provisioner, files / "my-secrets")
         _image_pull_secret(teller, provisioner, files / "my-registry")
+        _over_rest(teller, files / "my-secrets")
     finally:
         provisioner.release()
 
@@ -95,6 +108,18 @@ def _secret_set(teller, provisioner, files):
     teller.run("secrets", "list", "my-secrets", exit_code=1, shows=["SECRET_SET_NOT_FOUND"])
     teller.see(files / "GREETING", None)
     assert not files.exists(), f"{files} is still there"
+
+
+def _over_rest(teller, files):
+    teller.say("The same over REST, as Pipecat Cloud's clients speak it: written with the command line, seen with curl ...")
+    teller.run("secrets", "set", "my-secrets", "GREETING=hello over REST", shows=["my-secrets"], hides=["hello over"])
+    teller.curl("/v1/secrets/my-secrets?wait=ready", shows=['"status":"ready"', "GREETING"], hides=["hello over"])
+    teller.see(files / "GREETING", b"hello over REST")
+    teller.say("... and one more key, written with curl.")
+    teller.curl("/v1/secrets/my-secrets", "-X PUT --json '{\"secrets\":[{\"secretKey\":\"VOLUME\",\"secretValue\":\"11\"}]}'",
+                shows=['"status":"OK"', '"region":"us-west"'])
+    teller.curl("/v1/secrets/my-secrets?wait=ready", shows=['"status":"ready"', "GREETING", "VOLUME"])
+    teller.see(files / "VOLUME", b"11")
 
 
 def _docker_config(credentials):
