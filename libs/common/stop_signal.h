@@ -1,4 +1,5 @@
-// SIGTERM and SIGINT, and SIGHUP for those that read their files again, awaited on one thread instead of handled on any.
+// SIGTERM and SIGINT, and SIGHUP for those that read their files again, awaited on one thread instead of handled on
+// any.
 #ifndef KEYFERRY_COMMON_STOP_SIGNAL_H_
 #define KEYFERRY_COMMON_STOP_SIGNAL_H_
 

@@ -79,10 +79,9 @@ std::vector<std::string> ContentOf(const DeployRequest& request) {
 }
 
 IdempotentRequest RequestOf(const DeployRequest& request) {
-  return IdempotentRequest(request.wanted.organization,
-                           request.conditions.validate_only ? "" : request.conditions.request_id,
-                           {.rpc = MustExist(request.if_exists) ? "UpdateDeployment" : "CreateDeployment",
-                            .parts = ContentOf(request)});
+  return IdempotentRequest(
+      request.wanted.organization, request.conditions.validate_only ? "" : request.conditions.request_id,
+      {.rpc = MustExist(request.if_exists) ? "UpdateDeployment" : "CreateDeployment", .parts = ContentOf(request)});
 }
 
 absl::Status CheckExistence(const DeployRequest& request, const std::optional<Deployment>& existing) {
@@ -110,8 +109,9 @@ FieldViolation Missing(const BoundName& bound) {
 absl::Status BoundNotFound(std::vector<FieldViolation> missing, const std::string& name) {
   const std::string message = absl::StrJoin(
       missing, "; ", [](std::string* out, const FieldViolation& violation) { out->append(violation.description); });
-  return MakeError(absl::StatusCode::kNotFound, message,
-                   {.reason = "SECRET_SET_NOT_FOUND", .metadata = {{"resource", name}}, .violations = std::move(missing)});
+  return MakeError(
+      absl::StatusCode::kNotFound, message,
+      {.reason = "SECRET_SET_NOT_FOUND", .metadata = {{"resource", name}}, .violations = std::move(missing)});
 }
 
 absl::StatusOr<std::optional<SecretSetView>> ReadBound(Transaction& transaction, const UseCaseDeps& deps,
@@ -131,7 +131,8 @@ absl::StatusOr<BoundSets> ReadBoundSets(Transaction& transaction, const UseCaseD
   const BoundName set_name{"deployment.secret_set", "secret set", wanted.secret_set};
   const BoundName pull_name{"deployment.image_pull_secret", "image pull secret", wanted.image_pull_secret};
   absl::StatusOr<std::optional<SecretSetView>> secret_set = ReadBound(transaction, deps, wanted.organization, set_name);
-  absl::StatusOr<std::optional<SecretSetView>> pull_secret = ReadBound(transaction, deps, wanted.organization, pull_name);
+  absl::StatusOr<std::optional<SecretSetView>> pull_secret =
+      ReadBound(transaction, deps, wanted.organization, pull_name);
   if (absl::IsNotFound(secret_set.status()) && absl::IsNotFound(pull_secret.status()))
     return BoundNotFound({Missing(set_name), Missing(pull_name)}, wanted.secret_set);
   RETURN_IF_ERROR(secret_set.status());

@@ -64,7 +64,8 @@ enum class IfExists {
 };
 
 struct DeployRequest {
-  // Organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys, client_data; the rest follows.
+  // Organization, agent, region (may be empty), image, secret_set, image_pull_secret, required_keys, client_data; the
+  // rest follows.
   Deployment wanted;
   IfExists if_exists = IfExists::kRefuse;
   WriteConditions conditions;

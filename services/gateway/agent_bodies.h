@@ -28,9 +28,9 @@ struct AgentBody {
   nlohmann::json members;
 };
 
-// As BodyOf; InvalidArgument INVALID_BODY: every member of a wrong type, no agent's name or one that is not the path's, an
-// image and a build, numbers of agents that none can have. For a new agent also one without any source (image, buildId or
-// git). An empty text is none.
+// As BodyOf; InvalidArgument INVALID_BODY: every member of a wrong type, no agent's name or one that is not the path's,
+// an image and a build, numbers of agents that none can have. For a new agent also one without any source (image,
+// buildId or git). An empty text is none.
 absl::StatusOr<AgentBody> ParseNewAgent(const Request& request);
 absl::StatusOr<AgentBody> ParseAgentUpdate(const Request& request);
 

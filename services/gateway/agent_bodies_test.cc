@@ -245,8 +245,8 @@ TEST(AgentBodiesTest, TheApisViolationsSpeakOfTheBody) {
                                                                  {"deployment.region", "g"},
                                                                  {"agent", "h"}});
   EXPECT_THAT(FieldsOf(InBodyWords(With("{}"), refused)),
-              ElementsAre("serviceName", "secretSet", "imagePullSecretSet", "requiredKeys[3]",
-                          "body", "image", "region", "serviceName"));
+              ElementsAre("serviceName", "secretSet", "imagePullSecretSet", "requiredKeys[3]", "body", "image",
+                          "region", "serviceName"));
   EXPECT_EQ(FieldsOf(InBodyWords(With("{}", "Bot"), refused)).back(), "agent");
 }
 

@@ -8,8 +8,8 @@
 
 namespace keyferry::gateway {
 
-// Up to 20 ms after attempt 0, twice as long after each one more, half a second at most; at random, so that many who met once do not
-// meet again. False when the task was cancelled meanwhile.
+// Up to 20 ms after attempt 0, twice as long after each one more, half a second at most; at random, so that many who
+// met once do not meet again. False when the task was cancelled meanwhile.
 asio::awaitable<bool> LeaveItToOthers(int attempt);
 
 }  // namespace keyferry::gateway

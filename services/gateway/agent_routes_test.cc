@@ -30,9 +30,10 @@ class AgentRoutesTest : public testing::Test {
           if (!refusal_.ok()) return refusal_;
           organization_ = request.deployment().organization();
           if (!request.deployment().etag().empty()) return EtagMismatch("");
-          return request.validate_only() ? request.deployment() : Remembered(request, [&]() -> absl::StatusOr<v1::Deployment> {
-            return Store(request.deployment());
-          });
+          return request.validate_only() ? request.deployment()
+                                         : Remembered(request, [&]() -> absl::StatusOr<v1::Deployment> {
+                                             return Store(request.deployment());
+                                           });
         });
     api_.On<v1::GetPropertiesRequest, v1::Properties>(kGetProperties, [this](const v1::GetPropertiesRequest& request) {
       organization_ = request.organization();
@@ -317,8 +318,8 @@ TEST_F(AgentRoutesTest, DetailsThatTheClientHasAreNotSentAgain) {
 }
 
 TEST_F(AgentRoutesTest, ConditionsThatCannotBeKeptReachNoApi) {
-  for (const Header& header :
-       {Header{"If-Match", "*"}, Header{"If-Match", "W/\"e1\""}, Header{"If-None-Match", "*"}, Header{"Idempotency-Key", ""}}) {
+  for (const Header& header : {Header{"If-Match", "*"}, Header{"If-Match", "W/\"e1\""}, Header{"If-None-Match", "*"},
+                               Header{"Idempotency-Key", ""}}) {
     EXPECT_THAT(Create(kBot, {header}), FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER")) << header.name;
     EXPECT_THAT(Post("bot", "{}", {header}), FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER")) << header.name;
     EXPECT_THAT(Delete({header}), FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER")) << header.name;

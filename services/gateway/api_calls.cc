@@ -61,7 +61,8 @@ struct Core {
 
 // One attempt. caller: null for a call without one. repeat: whether there may be another.
 asio::awaitable<absl::Status> Attempt(std::shared_ptr<Core> core, const Request* caller, const char* path,
-                                      const grpc::ByteBuffer& request, grpc::ByteBuffer& reply, absl::Time deadline, Repeat repeat) {
+                                      const grpc::ByteBuffer& request, grpc::ByteBuffer& reply, absl::Time deadline,
+                                      Repeat repeat) {
   const absl::StatusOr<ApiLane::Turn> taken = core->LaneOf(path).Take(caller);
   if (!taken.ok()) co_return taken.status();
   const ApiLane::Turn& turn = *taken;
@@ -108,8 +109,7 @@ class GrpcApiCalls final : public ApiCalls {
     if (!bytes.ok()) co_return bytes.status();
     grpc::ByteBuffer reply;
     absl::Status status = co_await Attempt(core, &caller, path, *bytes, reply, deadline, repeat);
-    const bool again =
-        absl::IsUnavailable(status) && repeat == Repeat::kSafe && absl::Now() + kRepeatDelay < deadline;
+    const bool again = absl::IsUnavailable(status) && repeat == Repeat::kSafe && absl::Now() + kRepeatDelay < deadline;
     const auto cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) co_return status;
     if (again) {

@@ -1,10 +1,12 @@
-// Calls of the API, asynchronous, from coroutines. What the caller sent as authorization goes along as it is, and so does the request
-// id: the API alone decides.
+// Calls of the API, asynchronous, from coroutines. What the caller sent as authorization goes along as it is, and so
+// does the request id: the API alone decides.
 //
-// Calls are tried again, once after 50 ms, only where the method is safe to repeat and the API said UNAVAILABLE with nothing received.
-// A cancelled coroutine cancels its call, and one in Read its stream; it still goes on, with Cancelled, once gRPC has let go of the call.
+// Calls are tried again, once after 50 ms, only where the method is safe to repeat and the API said UNAVAILABLE with
+// nothing received. A cancelled coroutine cancels its call, and one in Read its stream; it still goes on, with
+// Cancelled, once gRPC has let go of the call.
 //
-// Thread safety: all methods from any thread, a stream's from one task at a time; a task resumes on its own executor, which outlives the call.
+// Thread safety: all methods from any thread, a stream's from one task at a time; a task resumes on its own executor,
+// which outlives the call.
 #ifndef KEYFERRY_SERVICES_GATEWAY_API_CALLS_H_
 #define KEYFERRY_SERVICES_GATEWAY_API_CALLS_H_
 
@@ -33,7 +35,8 @@ struct ApiMethod {
 
 // How long a call may take where its handler says nothing else.
 inline constexpr absl::Duration kCallTimeout = absl::Seconds(20);
-// Live event streams in one gateway, and those of one Authorization value; more are RESOURCE_EXHAUSTED, TOO_MANY_STREAMS.
+// Live event streams in one gateway, and those of one Authorization value; more are RESOURCE_EXHAUSTED,
+// TOO_MANY_STREAMS.
 inline constexpr int kMaxEventStreams = 512;
 inline constexpr int kMaxEventStreamsPerCaller = 64;
 // The same of WaitUntilReady; TOO_MANY_WAITS.
@@ -61,29 +64,30 @@ class ApiCalls {
   };
   // InvalidArgument: roots that do not load, or none where TLS needs them. Connects lazily.
   static absl::StatusOr<std::unique_ptr<ApiCalls>> Create(Options options);
-  // Cancels all calls and waits until gRPC has let go of them; their tasks resume with Cancelled. No task may start a call after; a
-  // stream may outlive this, and fails.
+  // Cancels all calls and waits until gRPC has let go of them; their tasks resume with Cancelled. No task may start a
+  // call after; a stream may outlive this, and fails.
   virtual ~ApiCalls() = default;
 
-  // `caller`: its Authorization headers and id are passed on. Errors: the API's with their details; Unavailable API_UNAVAILABLE
-  // (with a retry time), DeadlineExceeded API_TIMEOUT; Unauthenticated UNAUTHENTICATED, without a call, for an Authorization that gRPC
-  // cannot carry or that is longer than any key; ResourceExhausted TOO_MANY_WAITS (with a retry time) beyond kMaxWaits and
-  // kMaxWaitsPerCaller.
+  // `caller`: its Authorization headers and id are passed on. Errors: the API's with their details; Unavailable
+  // API_UNAVAILABLE (with a retry time), DeadlineExceeded API_TIMEOUT; Unauthenticated UNAUTHENTICATED, without a call,
+  // for an Authorization that gRPC cannot carry or that is longer than any key; ResourceExhausted TOO_MANY_WAITS (with
+  // a retry time) beyond kMaxWaits and kMaxWaitsPerCaller.
   template <typename RequestT, typename ResponseT>
-  asio::awaitable<absl::StatusOr<ResponseT>> Call(const Request& caller, ApiMethod<RequestT, ResponseT> method, RequestT request,
-                                                  absl::Duration timeout = kCallTimeout) {
+  asio::awaitable<absl::StatusOr<ResponseT>> Call(const Request& caller, ApiMethod<RequestT, ResponseT> method,
+                                                  RequestT request, absl::Duration timeout = kCallTimeout) {
     ResponseT response;
     const absl::Status status = co_await CallRaw(caller, method.path, method.repeat, request, response, timeout);
     if (!status.ok()) co_return status;
     co_return response;
   }
   virtual asio::awaitable<absl::Status> CallRaw(const Request& caller, const char* path, Repeat repeat,
-                                                const google::protobuf::Message& request, google::protobuf::Message& response,
-                                                absl::Duration timeout) = 0;
-  // A server stream without deadline. Asks the API first whether it knows the caller. Errors as CallRaw, what the API thinks of the
-  // request comes with the first Read; ResourceExhausted TOO_MANY_STREAMS beyond kMaxEventStreams and kMaxEventStreamsPerCaller.
-  virtual asio::awaitable<absl::StatusOr<std::unique_ptr<ApiStream>>> Open(const Request& caller, const char* path,
-                                                                           const google::protobuf::Message& request) = 0;
+                                                const google::protobuf::Message& request,
+                                                google::protobuf::Message& response, absl::Duration timeout) = 0;
+  // A server stream without deadline. Asks the API first whether it knows the caller. Errors as CallRaw, what the API
+  // thinks of the request comes with the first Read; ResourceExhausted TOO_MANY_STREAMS beyond kMaxEventStreams and
+  // kMaxEventStreamsPerCaller.
+  virtual asio::awaitable<absl::StatusOr<std::unique_ptr<ApiStream>>> Open(
+      const Request& caller, const char* path, const google::protobuf::Message& request) = 0;
   // The API's health service says SERVING, within two seconds.
   virtual asio::awaitable<bool> IsReady() = 0;
   virtual int stream_count() const = 0;

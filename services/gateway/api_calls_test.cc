@@ -69,9 +69,7 @@ class ApiCallsTest : public testing::Test {
   absl::Status SetNow() { return RunTask(calls_->Call(caller_, kSetSecrets, v1::SetSecretsRequest())).status(); }
   absl::Status WhoAmINow() { return RunTask(calls_->Call(caller_, kWhoAmI, v1::WhoAmIRequest())).status(); }
 
-  absl::StatusOr<Stream> OpenNow() {
-    return RunTask(calls_->Open(caller_, kWatchSecretSets.path, watch_));
-  }
+  absl::StatusOr<Stream> OpenNow() { return RunTask(calls_->Open(caller_, kWatchSecretSets.path, watch_)); }
   // Runs a task on the pool's threads.
   template <typename T>
   std::future<T> Spawn(asio::awaitable<T> task) {
@@ -120,7 +118,8 @@ TEST_F(ApiCallsTest, WithoutACredentialNoneGoesAlong) {
 }
 
 TEST_F(ApiCallsTest, AnAuthorizationThatGrpcCannotCarryIsUnauthenticatedWithoutACall) {
-  for (const std::string& bad : {std::string("Bearer k\xc3\xa4se"), std::string("Bearer a\tb"), std::string("a\x7f"), std::string("a\0b", 3)}) {
+  for (const std::string& bad :
+       {std::string("Bearer k\xc3\xa4se"), std::string("Bearer a\tb"), std::string("a\x7f"), std::string("a\0b", 3)}) {
     caller_.headers = {{"Authorization", bad}};
     EXPECT_THAT(WhoAmINow(), FailsWith(StatusCode::kUnauthenticated, "UNAUTHENTICATED"));
     EXPECT_THAT(OpenNow(), FailsWith(StatusCode::kUnauthenticated, "UNAUTHENTICATED"));
@@ -137,8 +136,9 @@ TEST_F(ApiCallsTest, AnAuthorizationOfMoreThanFourKilobytesIsUnauthenticated) {
 
 TEST_F(ApiCallsTest, ErrorsComeBackWithTheirDetails) {
   api_.answer = [](int) {
-    return MakeError(StatusCode::kAborted, "still pending",
-                     {.reason = "SECRET_SET_PENDING", .metadata = {{"region", "us-east"}}, .retry_after = absl::Seconds(2)});
+    return MakeError(
+        StatusCode::kAborted, "still pending",
+        {.reason = "SECRET_SET_PENDING", .metadata = {{"region", "us-east"}}, .retry_after = absl::Seconds(2)});
   };
   const absl::Status status = GetNow();
   EXPECT_THAT(status, FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
@@ -280,8 +280,7 @@ TEST_F(ApiCallsTest, AConnectionFullOfWaitsStopsNoOtherCall) {
   calls_ = *ApiCalls::Create({.target = api_.target(), .channel_count = 1});
   api_.hangs = true;
   std::vector<std::future<absl::StatusOr<v1::SecretSet>>> waits;
-  for (int i = 0; i < kMaxConcurrentStreams; ++i)
-    waits.push_back(Wait(CallerWith(i)));
+  for (int i = 0; i < kMaxConcurrentStreams; ++i) waits.push_back(Wait(CallerWith(i)));
   Await([&] { return api_.call_count == kMaxConcurrentStreams; });
   EXPECT_TRUE(RunTask(calls_->IsReady()));
   calls_.reset();
@@ -291,7 +290,8 @@ TEST_F(ApiCallsTest, AConnectionFullOfWaitsStopsNoOtherCall) {
 TEST_F(ApiCallsTest, OneCredentialHasSixtyFourWaitsHoweverItIsSpelled) {
   api_.hangs = true;
   std::vector<std::future<absl::StatusOr<v1::SecretSet>>> waits;
-  std::vector<Request> callers = {{.headers = {{"Authorization", "Bearer kf_1"}}}, {.headers = {{"authorization", "bEARER kf_1 "}}}};
+  std::vector<Request> callers = {{.headers = {{"Authorization", "Bearer kf_1"}}},
+                                  {.headers = {{"authorization", "bEARER kf_1 "}}}};
   for (int i = 0; i < kMaxWaitsPerCaller; ++i) waits.push_back(Wait(callers[i % 2]));
   Await([&] { return api_.call_count == kMaxWaitsPerCaller; });
 
@@ -472,8 +472,10 @@ TEST(ApiCallsCreateTest, ATargetBeyondThisMachineNeedsRootsThatLoad) {
   const TempDir directory;
   std::ofstream(directory.File("roots")) << "no certificate";
   EXPECT_THAT(ApiCalls::Create({.target = "api.example:443"}), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(ApiCalls::Create({.target = "api.example:443", .roots = directory.File("none")}), StatusIs(StatusCode::kInvalidArgument));
-  EXPECT_THAT(ApiCalls::Create({.target = "api.example:443", .roots = directory.File("roots")}), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(ApiCalls::Create({.target = "api.example:443", .roots = directory.File("none")}),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(ApiCalls::Create({.target = "api.example:443", .roots = directory.File("roots")}),
+              StatusIs(StatusCode::kInvalidArgument));
   EXPECT_THAT(ApiCalls::Create({}), StatusIs(StatusCode::kInvalidArgument));
 }
 

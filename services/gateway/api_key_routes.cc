@@ -37,7 +37,8 @@ v1::Role RoleOf(JsonObject& body) {
   if (!type && !word && !body.Has("type") && !body.Has("role"))
     body.AddViolation("type", "must be given: public or private");
   if (of_type && role && TypeOfRole(*role) != *type)
-    body.AddViolation("type", absl::StrCat("contradicts the role; a key with role ", *word, " is ", std::string(TypeOfRole(*role))));
+    body.AddViolation(
+        "type", absl::StrCat("contradicts the role; a key with role ", *word, " is ", std::string(TypeOfRole(*role))));
   return role.value_or(v1::ROLE_UNSPECIFIED);
 }
 

@@ -76,8 +76,10 @@ TEST_F(ApiKeyRoutesTest, ARoleSaysItExactlyAndATypeMustNotContradictIt) {
     const char* type;
     const char* contradiction;
   };
-  for (const Case& each : {Case{"admin", v1::ROLE_ADMIN, "private", "public"}, Case{"member", v1::ROLE_MEMBER, "private", "public"},
-                           Case{"deployer", v1::ROLE_DEPLOYER, "private", "public"}, Case{"viewer", v1::ROLE_VIEWER, "public", "private"}}) {
+  for (const Case& each :
+       {Case{"admin", v1::ROLE_ADMIN, "private", "public"}, Case{"member", v1::ROLE_MEMBER, "private", "public"},
+        Case{"deployer", v1::ROLE_DEPLOYER, "private", "public"},
+        Case{"viewer", v1::ROLE_VIEWER, "public", "private"}}) {
     const auto body = [&](const char* type) {
       return absl::StrCat(R"({"name": "ci", "type": ")", type, R"(", "role": ")", each.word, R"("})");
     };
@@ -93,7 +95,8 @@ TEST_F(ApiKeyRoutesTest, ARoleSaysItExactlyAndATypeMustNotContradictIt) {
 }
 
 TEST_F(ApiKeyRoutesTest, AKeyMustHaveAName) {
-  for (const char* body : {R"({"type": "public"})", R"({"name": "", "type": "public"})", R"({"name": null, "type": "public"})"}) {
+  for (const char* body :
+       {R"({"type": "public"})", R"({"name": "", "type": "public"})", R"({"name": null, "type": "public"})"}) {
     const auto refused = Create(body);
     EXPECT_THAT(refused, FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_BODY")) << body;
     EXPECT_EQ(refused.status().message(), "name: must be given: what the key is for");

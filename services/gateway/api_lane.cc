@@ -42,21 +42,21 @@ bool IsReasoned(const absl::Status& status) {
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::Status TooMany(const ApiLane::Limits& limits, int limit, absl::string_view whose) {
-  return MakeError(absl::StatusCode::kResourceExhausted,
-                   absl::StrCat(whose, limit, " ", Absl(limits.noun), " here, the most there may be; end one, or try again later"),
-                   {.reason = std::string(limits.reason),
-                    .metadata = {{"limit", absl::StrCat(limit)}},
-                    .retry_after = kRetryLong});
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat(whose, limit, " ", Absl(limits.noun), " here, the most there may be; end one, or try again later"),
+      {.reason = std::string(limits.reason), .metadata = {{"limit", absl::StrCat(limit)}}, .retry_after = kRetryLong});
 }
 
 // Says what to do, which is another thing where the call changes something.
 absl::Status TimedOut(Repeat repeat) {
-  return MakeError(absl::StatusCode::kDeadlineExceeded,
-                   repeat == Repeat::kSafe
-                       ? "the API did not answer in time; try again"
-                       : "the API did not answer in time, and what was asked for may be done or not; look whether it was done, "
-                         "then try again",
-                   {.reason = "API_TIMEOUT"});
+  return MakeError(
+      absl::StatusCode::kDeadlineExceeded,
+      repeat == Repeat::kSafe
+          ? "the API did not answer in time; try again"
+          : "the API did not answer in time, and what was asked for may be done or not; look whether it was done, "
+            "then try again",
+      {.reason = "API_TIMEOUT"});
 }
 
 }  // namespace
@@ -73,7 +73,8 @@ ApiLane::ApiLane(const std::string& target, const std::shared_ptr<grpc::ChannelC
     : limits_(limits) {
   for (size_t i = 0; i < static_cast<size_t>(connection_count); ++i) {
     const std::shared_ptr<grpc::Channel> channel = NewUnsharedChannel(target, credentials);
-    connections_.emplace_back(new Connection{.channel = channel, .stub = grpc::GenericStub(channel), .index = i, .call_count = 0});
+    connections_.emplace_back(
+        new Connection{.channel = channel, .stub = grpc::GenericStub(channel), .index = i, .call_count = 0});
   }
 }
 
@@ -160,7 +161,8 @@ absl::Status Deserialize(grpc::ByteBuffer& bytes, google::protobuf::Message& mes
 absl::Status StatusOfCall(const grpc::Status& status, bool cancelled, Repeat repeat) {
   absl::Status converted = FromGrpcStatus(status);
   if (converted.ok() || IsReasoned(converted)) return converted;
-  if (absl::IsCancelled(converted) && cancelled) return absl::CancelledError("the client went away, or the gateway ends");
+  if (absl::IsCancelled(converted) && cancelled)
+    return absl::CancelledError("the client went away, or the gateway ends");
   if (absl::IsDeadlineExceeded(converted)) return TimedOut(repeat);
   if (absl::IsUnavailable(converted) ? ReasonOf(converted).empty() : absl::IsCancelled(converted)) {
     return MakeError(absl::StatusCode::kUnavailable, "the API cannot be reached at the moment; try again",

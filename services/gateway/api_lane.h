@@ -57,9 +57,10 @@ class ApiLane : public std::enable_shared_from_this<ApiLane> {
   // The right to one call.
   using Turn = std::unique_ptr<Connection, Release>;
 
-  // On the soundest connection: one that is there, before one that is being made, before one that just failed; among those the one
-  // with the fewest calls, since one with as many as the API allows makes the next call wait. A call on a failed one would fail at once.
-  // caller: null for a call without one. ResourceExhausted, with a retry time: beyond the limits.
+  // On the soundest connection: one that is there, before one that is being made, before one that just failed; among
+  // those the one with the fewest calls, since one with as many as the API allows makes the next call wait. A call on a
+  // failed one would fail at once. caller: null for a call without one. ResourceExhausted, with a retry time: beyond
+  // the limits.
   absl::StatusOr<Turn> Take(const Request* caller);
   int call_count() const;
 
@@ -80,16 +81,16 @@ class ApiLane : public std::enable_shared_from_this<ApiLane> {
   std::vector<std::unique_ptr<Connection>> connections_;
 };
 
-// The caller's Authorization values, each as it is, and its request id. Unauthenticated UNAUTHENTICATED: one that gRPC cannot carry, or
-// longer than any key.
+// The caller's Authorization values, each as it is, and its request id. Unauthenticated UNAUTHENTICATED: one that gRPC
+// cannot carry, or longer than any key.
 absl::Status AddCaller(const Request& caller, grpc::ClientContext& context);
 
 absl::StatusOr<grpc::ByteBuffer> Serialize(const google::protobuf::Message& message);
 // Internal: the bytes are no such message. Empties the buffer.
 absl::Status Deserialize(grpc::ByteBuffer& bytes, google::protobuf::Message& message);
 
-// `cancelled`: by this side. `repeat`: what a timeout advises. What the API did not say itself becomes Unavailable API_UNAVAILABLE or
-// DeadlineExceeded API_TIMEOUT, without gRPC's text, which has addresses in it.
+// `cancelled`: by this side. `repeat`: what a timeout advises. What the API did not say itself becomes Unavailable
+// API_UNAVAILABLE or DeadlineExceeded API_TIMEOUT, without gRPC's text, which has addresses in it.
 absl::Status StatusOfCall(const grpc::Status& status, bool cancelled, Repeat repeat);
 
 }  // namespace keyferry::gateway

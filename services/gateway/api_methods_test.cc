@@ -27,10 +27,11 @@ struct Row {
 };
 
 std::vector<Row> Rows() {
-  return {kSetSecrets,      kSetImagePullSecret, kGetSecretSet,   kListSecretSets,    kWatchSecretSets,  kWaitUntilReady,
-          kUnsetSecret,     kDeleteSecretSet,    kListGenerations, kRollbackSecretSet, kCreateDeployment, kUpdateDeployment,
-          kGetDeployment,   kListDeployments,    kDeleteDeployment, kGetProperties,    kUpdateProperties, kCreateApiKey,
-          kListApiKeys,     kRevokeApiKey,       kWhoAmI,          kListRegions};
+  return {kSetSecrets,       kSetImagePullSecret, kGetSecretSet,    kListSecretSets,  kWatchSecretSets,
+          kWaitUntilReady,   kUnsetSecret,        kDeleteSecretSet, kListGenerations, kRollbackSecretSet,
+          kCreateDeployment, kUpdateDeployment,   kGetDeployment,   kListDeployments, kDeleteDeployment,
+          kGetProperties,    kUpdateProperties,   kCreateApiKey,    kListApiKeys,     kRevokeApiKey,
+          kWhoAmI,           kListRegions};
 }
 
 // `/package.Service/Method`; null when there is none.

@@ -10,8 +10,8 @@
 
 namespace keyferry::gateway {
 
-// The same for every spelling of one credential (`Bearer k`, `bearer k`), a hash that no other process can repeat. Two credentials
-// may share one, as chance has it. Requests without a credential do.
+// The same for every spelling of one credential (`Bearer k`, `bearer k`), a hash that no other process can repeat. Two
+// credentials may share one, as chance has it. Requests without a credential do.
 uint64_t CallerKey(const Request& caller);
 
 }  // namespace keyferry::gateway

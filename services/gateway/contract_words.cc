@@ -20,7 +20,8 @@ constexpr Words kWords[] = {
     {"SECRET_SET_NOT_FOUND", "Set not found"},
     {"SECRET_NOT_FOUND", "Secret not found"},
     {"REQUEST_ID_REUSED",
-     "this Idempotency-Key was used for another request within the last 24 hours; send a new one, or the same request again"},
+     "this Idempotency-Key was used for another request within the last 24 hours; send a new one, or the same request "
+     "again"},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Errors of the API about secret sets as a REST client reads them: fields by the names that it wrote, absence in the contract's words, a
-// request id as the header that it came in.
+// Errors of the API about secret sets as a REST client reads them: fields by the names that it wrote, absence in the
+// contract's words, a request id as the header that it came in.
 //
 // Thread safety: all functions from any thread.
 #ifndef KEYFERRY_SERVICES_GATEWAY_CONTRACT_WORDS_H_

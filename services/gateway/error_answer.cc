@@ -232,13 +232,14 @@ Answer ErrorAnswer(const absl::Status& status, std::string_view request_id) {
   if (details.reason.empty()) details.reason = absl::StatusCodeToString(status.code());
   const ErrorRule* const rule = FindRule(details.reason);
   const bool applies = rule != nullptr && rule->status == status.code();
-  return MakeAnswer(applies ? rule->http : StockHttpStatus(status.code()), MessageOf(status, details, request_id), details,
-                    request_id);
+  return MakeAnswer(applies ? rule->http : StockHttpStatus(status.code()), MessageOf(status, details, request_id),
+                    details, request_id);
 }
 
 Answer HttpFaultAnswer(std::string_view reason, std::string_view message, std::string_view request_id) {
   const ErrorRule* const rule = FindRule(reason);
-  return MakeAnswer(rule != nullptr ? rule->http : 500, std::string(message), {.reason = std::string(reason)}, request_id);
+  return MakeAnswer(rule != nullptr ? rule->http : 500, std::string(message), {.reason = std::string(reason)},
+                    request_id);
 }
 
 }  // namespace keyferry::gateway

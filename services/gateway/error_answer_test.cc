@@ -21,18 +21,28 @@ using nlohmann::json;
 // Literals of the sources that never become the reason of an answer.
 const std::set<std::string> kExempt = {
     // Of the region's own protocol, on the inner door: refusals, drains, placement failures.
-    "BELOW_FLOOR", "CERTIFICATE_EXPIRED", "DIGEST_MISMATCH", "INVALID_HELLO", "LEASE_EXPIRED", "NO_HELLO",
-    "PROTOCOL_VERSION", "REVISION_OUT_OF_RANGE", "TOO_MANY_ACKS", "UNKNOWN_SEALING_KEY",
+    "BELOW_FLOOR",
+    "CERTIFICATE_EXPIRED",
+    "DIGEST_MISMATCH",
+    "INVALID_HELLO",
+    "LEASE_EXPIRED",
+    "NO_HELLO",
+    "PROTOCOL_VERSION",
+    "REVISION_OUT_OF_RANGE",
+    "TOO_MANY_ACKS",
+    "UNKNOWN_SEALING_KEY",
     // A store that is no longer the writer: a transaction answers CONCURRENT_MODIFICATION.
     "STALE_TERM",
     // In a deployment's `errors`, which is no error answer.
     "DEPLOYMENT_FAILED",
 };
-// What ErrorInfo has where nobody gave a reason (libs/rpc/status_conversion.cc), and so stands in no source as a literal.
+// What ErrorInfo has where nobody gave a reason (libs/rpc/status_conversion.cc), and so stands in no source as a
+// literal.
 const std::set<std::string> kFromCodes = {"INTERNAL"};
 // What the contract, or HTTP, has another status for than every stock gateway.
-const std::set<std::string> kUnlikeStock = {"BODY_TOO_LARGE",  "DEPLOYMENT_EXISTS", "DISK_FULL", "HEADERS_TOO_LARGE", "METHOD_NOT_ALLOWED",
-                                            "NOT_ACCEPTABLE",  "REQUEST_TIMEOUT",   "TARGET_TOO_LONG",   "UNSUPPORTED_MEDIA_TYPE"};
+const std::set<std::string> kUnlikeStock = {"BODY_TOO_LARGE",    "DEPLOYMENT_EXISTS",  "DISK_FULL",
+                                            "HEADERS_TOO_LARGE", "METHOD_NOT_ALLOWED", "NOT_ACCEPTABLE",
+                                            "REQUEST_TIMEOUT",   "TARGET_TOO_LONG",    "UNSUPPORTED_MEDIA_TYPE"};
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -78,8 +88,9 @@ std::string HeaderOf(const Answer& answer, std::string_view name) {
 }
 
 std::string RetryAfterOf(absl::Duration delay) {
-  return HeaderOf(ErrorAnswer(MakeError(StatusCode::kUnavailable, "away", {.reason = "STORE_CLOSING", .retry_after = delay}), "r"),
-                  "Retry-After");
+  return HeaderOf(
+      ErrorAnswer(MakeError(StatusCode::kUnavailable, "away", {.reason = "STORE_CLOSING", .retry_after = delay}), "r"),
+      "Retry-After");
 }
 
 TEST(ErrorTableTest, IsSortedWithoutDuplicates) {
@@ -117,13 +128,23 @@ TEST(ErrorAnswerTest, EveryReasonOfTheTableAnswersItsStatusAndCode) {
 }
 
 TEST(ErrorAnswerTest, EveryStatusCodeHasTheStockMapping) {
-  const std::pair<StatusCode, int> expected[] = {
-      {StatusCode::kOk, 200},           {StatusCode::kCancelled, 499},        {StatusCode::kUnknown, 500},
-      {StatusCode::kInvalidArgument, 400}, {StatusCode::kDeadlineExceeded, 504}, {StatusCode::kNotFound, 404},
-      {StatusCode::kAlreadyExists, 409},   {StatusCode::kPermissionDenied, 403}, {StatusCode::kResourceExhausted, 429},
-      {StatusCode::kFailedPrecondition, 400}, {StatusCode::kAborted, 409},       {StatusCode::kOutOfRange, 400},
-      {StatusCode::kUnimplemented, 501},   {StatusCode::kInternal, 500},         {StatusCode::kUnavailable, 503},
-      {StatusCode::kDataLoss, 500},        {StatusCode::kUnauthenticated, 401}};
+  const std::pair<StatusCode, int> expected[] = {{StatusCode::kOk, 200},
+                                                 {StatusCode::kCancelled, 499},
+                                                 {StatusCode::kUnknown, 500},
+                                                 {StatusCode::kInvalidArgument, 400},
+                                                 {StatusCode::kDeadlineExceeded, 504},
+                                                 {StatusCode::kNotFound, 404},
+                                                 {StatusCode::kAlreadyExists, 409},
+                                                 {StatusCode::kPermissionDenied, 403},
+                                                 {StatusCode::kResourceExhausted, 429},
+                                                 {StatusCode::kFailedPrecondition, 400},
+                                                 {StatusCode::kAborted, 409},
+                                                 {StatusCode::kOutOfRange, 400},
+                                                 {StatusCode::kUnimplemented, 501},
+                                                 {StatusCode::kInternal, 500},
+                                                 {StatusCode::kUnavailable, 503},
+                                                 {StatusCode::kDataLoss, 500},
+                                                 {StatusCode::kUnauthenticated, 401}};
   EXPECT_EQ(std::size(expected), 17u);
   for (const auto& [code, http] : expected) {
     EXPECT_EQ(StockHttpStatus(code), http) << absl::StatusCodeToString(code);
@@ -134,13 +155,26 @@ TEST(ErrorAnswerTest, EveryStatusCodeHasTheStockMapping) {
 }
 
 TEST(ErrorAnswerTest, CodesAreTheContractsWords) {
-  const std::pair<int, std::string_view> expected[] = {
-      {400, "GENERIC_BAD_REQUEST"},    {401, "UNAUTHORIZED"},           {403, "FORBIDDEN"},         {404, "NOT_FOUND"},
-      {405, "METHOD_NOT_ALLOWED"},     {406, "NOT_ACCEPTABLE"},         {408, "REQUEST_TIMEOUT"},   {409, "CONFLICT"},
-      {413, "PAYLOAD_TOO_LARGE"},      {414, "URI_TOO_LONG"},           {415, "UNSUPPORTED_MEDIA_TYPE"},
-      {418, "GENERIC_BAD_REQUEST"},    {429, "RATE_LIMITED"},           {431, "HEADERS_TOO_LARGE"}, {499, "REQUEST_CANCELLED"},
-      {500, "INTERNAL_SERVER_ERROR"},  {501, "NOT_IMPLEMENTED"},        {502, "INTERNAL_SERVER_ERROR"},
-      {503, "UNAVAILABLE"},            {504, "GATEWAY_TIMEOUT"}};
+  const std::pair<int, std::string_view> expected[] = {{400, "GENERIC_BAD_REQUEST"},
+                                                       {401, "UNAUTHORIZED"},
+                                                       {403, "FORBIDDEN"},
+                                                       {404, "NOT_FOUND"},
+                                                       {405, "METHOD_NOT_ALLOWED"},
+                                                       {406, "NOT_ACCEPTABLE"},
+                                                       {408, "REQUEST_TIMEOUT"},
+                                                       {409, "CONFLICT"},
+                                                       {413, "PAYLOAD_TOO_LARGE"},
+                                                       {414, "URI_TOO_LONG"},
+                                                       {415, "UNSUPPORTED_MEDIA_TYPE"},
+                                                       {418, "GENERIC_BAD_REQUEST"},
+                                                       {429, "RATE_LIMITED"},
+                                                       {431, "HEADERS_TOO_LARGE"},
+                                                       {499, "REQUEST_CANCELLED"},
+                                                       {500, "INTERNAL_SERVER_ERROR"},
+                                                       {501, "NOT_IMPLEMENTED"},
+                                                       {502, "INTERNAL_SERVER_ERROR"},
+                                                       {503, "UNAVAILABLE"},
+                                                       {504, "GATEWAY_TIMEOUT"}};
   for (const auto& [http, code] : expected) EXPECT_EQ(CodeOf(http), code) << http;
 }
 
@@ -158,12 +192,13 @@ TEST(ErrorAnswerTest, APlainErrorHasFourMembers) {
 }
 
 TEST(ErrorAnswerTest, DetailsHaveWhatTheStatusHas) {
-  const Answer answer = ErrorAnswer(MakeError(StatusCode::kInvalidArgument, "bad",
-                                              {.reason = "INVALID_REQUEST",
-                                               .metadata = {{"region", "us-east"}},
-                                               .violations = {{"name", "is too long"}, {"secrets[1].secretKey", "is empty"}},
-                                               .blockers = {"agent-a", "agent-b"}}),
-                                    "id-2");
+  const Answer answer =
+      ErrorAnswer(MakeError(StatusCode::kInvalidArgument, "bad",
+                            {.reason = "INVALID_REQUEST",
+                             .metadata = {{"region", "us-east"}},
+                             .violations = {{"name", "is too long"}, {"secrets[1].secretKey", "is empty"}},
+                             .blockers = {"agent-a", "agent-b"}}),
+                  "id-2");
   EXPECT_EQ(json::parse(answer.body)["details"],
             json({{"violations",
                    {{{"field", "name"}, {"description", "is too long"}},
@@ -203,14 +238,15 @@ TEST(ErrorAnswerTest, AFullDiskIsUnavailableAndKeepsItsRetryTime) {
 }
 
 TEST(ErrorAnswerTest, UnauthorizedNamesTheScheme) {
-  EXPECT_EQ(HeaderOf(ErrorAnswer(absl::UnauthenticatedError("no key"), "r"), "WWW-Authenticate"), "Bearer realm=\"keyferry\"");
+  EXPECT_EQ(HeaderOf(ErrorAnswer(absl::UnauthenticatedError("no key"), "r"), "WWW-Authenticate"),
+            "Bearer realm=\"keyferry\"");
   EXPECT_EQ(HeaderOf(ErrorAnswer(absl::PermissionDeniedError("no"), "r"), "WWW-Authenticate"), "");
 }
 
 TEST(ErrorAnswerTest, MethodNotAllowedNamesTheMethodsThatAre) {
-  const Answer answer = ErrorAnswer(
-      MakeError(StatusCode::kUnimplemented, "use another", {.reason = "METHOD_NOT_ALLOWED", .metadata = {{"allow", "GET, PUT"}}}),
-      "r");
+  const Answer answer = ErrorAnswer(MakeError(StatusCode::kUnimplemented, "use another",
+                                              {.reason = "METHOD_NOT_ALLOWED", .metadata = {{"allow", "GET, PUT"}}}),
+                                    "r");
   EXPECT_EQ(answer.status, 405);
   EXPECT_EQ(HeaderOf(answer, "Allow"), "GET, PUT");
 }
@@ -232,8 +268,9 @@ TEST(ErrorAnswerTest, OurOwnInternalErrorsSayNothingButTheRequest) {
 }
 
 TEST(ErrorAnswerTest, InvalidUtf8IsReplaced) {
-  const Answer answer = ErrorAnswer(
-      MakeError(StatusCode::kInvalidArgument, "bad \xff byte", {.reason = "INVALID_BODY", .violations = {{"a\xc3", "\xfe"}}}), "r");
+  const Answer answer = ErrorAnswer(MakeError(StatusCode::kInvalidArgument, "bad \xff byte",
+                                              {.reason = "INVALID_BODY", .violations = {{"a\xc3", "\xfe"}}}),
+                                    "r");
   const json body = json::parse(answer.body);
   EXPECT_EQ(body["error"], "bad \xEF\xBF\xBD byte");
   EXPECT_EQ(body["details"]["violations"][0]["description"], "\xEF\xBF\xBD");

@@ -19,8 +19,8 @@ constexpr FieldName kNames[] = {{"secret_set", "set"}};
 absl::StatusOr<v1::WatchSecretSetsRequest> ParseWatch(const Request& request) {
   RETURN_IF_ERROR(CheckQuery(request, {"region"}));
   if (!Accepts(request, kEventStream)) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "this answers server-sent events: send Accept: text/event-stream",
-                     {.reason = "NOT_ACCEPTABLE"});
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "this answers server-sent events: send Accept: text/event-stream", {.reason = "NOT_ACCEPTABLE"});
   }
   ASSIGN_OR_RETURN(const std::optional<std::string> region, QueryValue(request, "region"));
   v1::WatchSecretSetsRequest watch;

@@ -25,8 +25,9 @@ std::string Event(std::string_view name, std::string_view data) {
                       "\ndata: ", absl::string_view(data.data(), data.size()), "\n\n");
 }
 
-// Between the coroutine that reads the API's stream and the one that writes to the client. A pending Read cannot be given up for a
-// while, as a timer would ask for: that would cancel the stream. So each waits for the other on a timer of its own.
+// Between the coroutine that reads the API's stream and the one that writes to the client. A pending Read cannot be
+// given up for a while, as a timer would ask for: that would cancel the stream. So each waits for the other on a timer
+// of its own.
 struct Feed {
   Feed(const asio::any_io_executor& executor, std::shared_ptr<EventSource> events)
       : source(std::move(events)), news(executor), room(executor) {}

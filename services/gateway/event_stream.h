@@ -5,11 +5,12 @@
 //   event: set            data: an entry of GET /secrets      a set as it is now
 //   event: deleted        data: {"name"}
 //   event: snapshot       data: {"complete":true}             what follows are changes
-//   event: failure        data: an error's body               the stream failed; it then closes. Not `error`: an EventSource calls
+//   event: failure        data: an error's body               the stream failed; it then closes. Not `error`: an
+//   EventSource calls
 //                                                             its own that
 //   : keep-alive          after each interval without an event
 //
-// Thread safety: a stream belongs to its connection's strand.
+// Thread safety: a stream belongs to the thread of its connection.
 #ifndef KEYFERRY_SERVICES_GATEWAY_EVENT_STREAM_H_
 #define KEYFERRY_SERVICES_GATEWAY_EVENT_STREAM_H_
 
@@ -40,8 +41,8 @@ struct EventSource {
   std::string request_id;
   absl::Duration keep_alive = kKeepAliveInterval;
 };
-// For Answer::stream. Ends, and cancels the API's stream, when the client is gone, when it is cancelled, or when the API's stream
-// has ended.
+// For Answer::stream. Ends, and cancels the API's stream, when the client is gone, when it is cancelled, or when the
+// API's stream has ended.
 asio::awaitable<void> SendEvents(std::shared_ptr<EventSource> source, BodyStream& client);
 
 // WatchSecretSets (secret_routes.h) with another interval.

@@ -135,7 +135,8 @@ TEST_F(EventStreamTest, StreamThatIsNeverSentEndsWithItsAnswer) {
 }
 
 TEST_F(EventStreamTest, ErrorBeforeTheFirstChangeIsAnError) {
-  api_.Streams<v1::WatchSecretSetsResponse>({}, MakeError(StatusCode::kResourceExhausted, "too many", {.reason = "TOO_MANY_WATCHES"}));
+  api_.Streams<v1::WatchSecretSetsResponse>(
+      {}, MakeError(StatusCode::kResourceExhausted, "too many", {.reason = "TOO_MANY_WATCHES"}));
   EXPECT_THAT(Watch(), FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
   api_.Streams<v1::WatchSecretSetsResponse>({}, absl::OkStatus());
   EXPECT_THAT(Watch(), FailsWith(StatusCode::kUnavailable, "API_UNAVAILABLE"));
@@ -171,8 +172,8 @@ TEST_F(EventStreamTest, OneSetIsWatchedByName) {
 }
 
 TEST_F(EventStreamTest, ErrorInTheStreamIsItsLastEvent) {
-  api_.Streams<v1::WatchSecretSetsResponse>({SnapshotComplete()},
-                                            MakeError(StatusCode::kUnavailable, "the API\nis away", {.reason = "API_UNAVAILABLE"}));
+  api_.Streams<v1::WatchSecretSetsResponse>(
+      {SnapshotComplete()}, MakeError(StatusCode::kUnavailable, "the API\nis away", {.reason = "API_UNAVAILABLE"}));
   const std::string text = Streamed();
   const std::string head = absl::StrCat("retry: 1000\n\n", kSnapshotEvent, "event: failure\ndata: ");
   ASSERT_THAT(text, StartsWith(head));
@@ -254,7 +255,8 @@ TEST_F(EventStreamTest, AcceptMustTakeEvents) {
     return Watch().status();
   };
   EXPECT_THAT(status_with({}), IsOk());
-  for (const char* good : {"text/event-stream", "*/*", "text/*;q=0.1", "application/json, Text/Event-Stream ; charset=utf-8"}) {
+  for (const char* good :
+       {"text/event-stream", "*/*", "text/*;q=0.1", "application/json, Text/Event-Stream ; charset=utf-8"}) {
     EXPECT_THAT(status_with({{"accept", good}}), IsOk()) << good;
   }
   EXPECT_THAT(status_with({{"Accept", "application/json"}, {"Accept", "text/event-stream"}}), IsOk());

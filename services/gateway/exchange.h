@@ -1,6 +1,6 @@
 // One HTTP exchange as the gateway's handlers see it: a request that was read whole, and the answer to it.
 //
-// Thread safety: plain values; an exchange belongs to its connection's strand.
+// Thread safety: plain values; an exchange belongs to the one thread of its connection.
 #ifndef KEYFERRY_SERVICES_GATEWAY_EXCHANGE_H_
 #define KEYFERRY_SERVICES_GATEWAY_EXCHANGE_H_
 
@@ -30,8 +30,8 @@ struct Request {
   std::string target;
   std::vector<Header> headers;
   std::string body;
-  // The caller's X-Request-Id where it is 1 to 64 characters of [A-Za-z0-9._-], else a new one. Answered as X-Request-Id, in error
-  // bodies as `requestId`, passed on to the API, and in every log line.
+  // The caller's X-Request-Id where it is 1 to 64 characters of [A-Za-z0-9._-], else a new one. Answered as
+  // X-Request-Id, in error bodies as `requestId`, passed on to the API, and in every log line.
   std::string id;
   std::string remote_address;
 
@@ -50,7 +50,8 @@ struct Request {
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
-  // False when the client is gone or the server drains: write no more. A client that does not read for the write timeout is gone.
+  // False when the client is gone or the server drains: write no more. A client that does not read for the write
+  // timeout is gone.
   virtual asio::awaitable<bool> Write(std::string chunk) = 0;
 };
 

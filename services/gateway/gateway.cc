@@ -25,10 +25,10 @@ std::optional<Answer> Gateway::RefuseEarly(Request& request) const {
   if (!request.target.starts_with("/v1/") || HasBearer(request)) return std::nullopt;
   const absl::StatusOr<const Route*> route = router_.Find(request);
   if (!route.ok()) return ErrorAnswer(route.status(), request.id);
-  Answer answer = ErrorAnswer(
-      MakeError(absl::StatusCode::kUnauthenticated, "send exactly one header `Authorization: Bearer <API key>`",
-                {.reason = "UNAUTHENTICATED"}),
-      request.id);
+  Answer answer =
+      ErrorAnswer(MakeError(absl::StatusCode::kUnauthenticated,
+                            "send exactly one header `Authorization: Bearer <API key>`", {.reason = "UNAUTHENTICATED"}),
+                  request.id);
   answer.route = (*route)->pattern;
   return answer;
 }
@@ -66,7 +66,8 @@ asio::awaitable<Answer> AnswerMetrics(const Request& request, Metrics& metrics, 
                           request.id);
   }
   refresh();
-  co_return Answer{.body = metrics.Text(), .content_type = "text/plain; version=0.0.4; charset=utf-8", .route = "/metrics"};
+  co_return Answer{
+      .body = metrics.Text(), .content_type = "text/plain; version=0.0.4; charset=utf-8", .route = "/metrics"};
 }
 
 }  // namespace keyferry::gateway

@@ -22,7 +22,8 @@ namespace keyferry::gateway {
 class Gateway {
  public:
   // All three outlive this and every task of it.
-  Gateway(std::span<const Route> routes, ApiCalls& api, Metrics& metrics) : router_(routes), api_(api), metrics_(metrics) {}
+  Gateway(std::span<const Route> routes, ApiCalls& api, Metrics& metrics)
+      : router_(routes), api_(api), metrics_(metrics) {}
 
   // HttpServer::Options::handler: never fails, each error is an answer.
   asio::awaitable<Answer> Handle(Request& request);

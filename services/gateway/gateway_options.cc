@@ -11,10 +11,12 @@
 ABSL_FLAG(std::string, listen, "", "host:port for HTTPS. Port 0: any. Empty: none.");
 ABSL_FLAG(std::string, cert, "", "PEM certificate chain of --listen. Read again on SIGHUP.");
 ABSL_FLAG(std::string, key, "", "PEM private key of --listen. Read again on SIGHUP.");
-ABSL_FLAG(std::string, plain_listen, "",
-          "loopback host:port for HTTP in the clear, for a proxy or a client on this machine. Port 0: any. Empty: none.");
-ABSL_FLAG(std::string, metrics_listen, "",
-          "host:port of GET /metrics: in the clear on loopback, elsewhere with the certificate of --listen. Empty: none.");
+ABSL_FLAG(
+    std::string, plain_listen, "",
+    "loopback host:port for HTTP in the clear, for a proxy or a client on this machine. Port 0: any. Empty: none.");
+ABSL_FLAG(
+    std::string, metrics_listen, "",
+    "host:port of GET /metrics: in the clear on loopback, elsewhere with the certificate of --listen. Empty: none.");
 ABSL_FLAG(std::string, api, "", "host:port or unix:/path of the API's edge door, or of a proxy before it.");
 ABSL_FLAG(std::string, api_ca, "", "PEM roots that the API's certificate must lead to. Needed for host:port.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warning or error.");
@@ -41,13 +43,16 @@ absl::Status Check(const GatewayOptions& options, const HttpDoor& tls, const std
   if (tls.address.empty() && plain.empty())
     return absl::InvalidArgumentError("missing: --listen or --plain-listen; see --help");
   if (!tls.address.empty() && (tls.certificate_chain.empty() || tls.private_key.empty()))
-    return absl::InvalidArgumentError("--listen speaks TLS: give --cert and --key; --plain-listen does without, on loopback");
+    return absl::InvalidArgumentError(
+        "--listen speaks TLS: give --cert and --key; --plain-listen does without, on loopback");
   if (!plain.empty() && !IsLoopback(plain))
-    return absl::InvalidArgumentError("--plain-listen must be a loopback address: API keys may not travel in the clear");
+    return absl::InvalidArgumentError(
+        "--plain-listen must be a loopback address: API keys may not travel in the clear");
   if (options.api.target.empty()) return absl::InvalidArgumentError("missing: --api; see --help");
   if (!options.api.target.starts_with("unix:") && options.api.roots.empty())
     return absl::InvalidArgumentError("--api is host:port, which is reached by TLS: give --api-ca");
-  if (!options.metrics_door.address.empty() && !IsLoopback(options.metrics_door.address) && tls.certificate_chain.empty())
+  if (!options.metrics_door.address.empty() && !IsLoopback(options.metrics_door.address) &&
+      tls.certificate_chain.empty())
     return absl::InvalidArgumentError("--metrics-listen is no loopback address: give --cert and --key too");
   if (options.thread_count < 1 || options.thread_count > kMaxThreads)
     return absl::InvalidArgumentError(absl::StrCat("--threads must be 0 to ", kMaxThreads));
@@ -57,8 +62,7 @@ absl::Status Check(const GatewayOptions& options, const HttpDoor& tls, const std
 }  // namespace
 
 absl::StatusOr<GatewayOptions> ParseCommandLine(int argc, char** argv) {
-  const std::vector<std::string> words =
-      ParseFlags(argc, argv, kUsage, "services/gateway/");
+  const std::vector<std::string> words = ParseFlags(argc, argv, kUsage, "services/gateway/");
   if (!words.empty()) return absl::InvalidArgumentError(absl::StrCat("what is `", words[0], "`? see --help"));
   const HttpDoor tls{absl::GetFlag(FLAGS_listen), absl::GetFlag(FLAGS_cert), absl::GetFlag(FLAGS_key)};
   const std::string plain = absl::GetFlag(FLAGS_plain_listen);

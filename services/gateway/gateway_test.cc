@@ -21,7 +21,8 @@ constexpr Route kRoutes[] = {{"GET", "/v1/greet/{name}", Greet}, {"GET", "/v1/re
 class GatewayTest : public testing::Test {
  protected:
   Answer Ask(std::string method, std::string target) {
-    request_ = {.method = std::move(method), .target = std::move(target), .id = "request-1", .remote_address = "192.0.2.1"};
+    request_ = {
+        .method = std::move(method), .target = std::move(target), .id = "request-1", .remote_address = "192.0.2.1"};
     return RunTask(gateway_.Handle(request_));
   }
 
@@ -45,7 +46,8 @@ TEST_F(GatewayTest, RunsTheHandlerOfTheRoute) {
 
 TEST_F(GatewayTest, RefusesABodyBelowV1WithoutABearerBeforeItIsRead) {
   const auto refuse = [&](std::string method, std::string target, std::vector<Header> headers) {
-    request_ = {.method = std::move(method), .target = std::move(target), .headers = std::move(headers), .id = "request-1"};
+    request_ = {
+        .method = std::move(method), .target = std::move(target), .headers = std::move(headers), .id = "request-1"};
     const std::optional<Answer> answer = gateway_.RefuseEarly(request_);
     return answer ? answer->status : 0;
   };
@@ -80,7 +82,8 @@ TEST_F(GatewayTest, AnUnknownRouteHasAnErrorAnswerThatDoesNotRepeatIt) {
 
 TEST_F(GatewayTest, CountsByRouteMethodAndStatus) {
   const std::string text = MetricsAfter(Ask("GET", "/v1/greet/world"));
-  EXPECT_NE(text.find(R"(keyferry_gateway_requests_total{method="GET",route="/v1/greet/{name}",status="200"} 1)"), std::string::npos)
+  EXPECT_NE(text.find(R"(keyferry_gateway_requests_total{method="GET",route="/v1/greet/{name}",status="200"} 1)"),
+            std::string::npos)
       << text;
   EXPECT_NE(text.find("keyferry_gateway_request_duration_seconds_bucket"), std::string::npos);
 }

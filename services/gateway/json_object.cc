@@ -191,9 +191,8 @@ absl::Status CheckQuery(const Request& request, std::initializer_list<std::strin
   std::string rule = has_body ? "there are no query parameters here; what this request takes stands in its body"
                               : "there are no query parameters here";
   if (known.size() > 0) {
-    rule = absl::StrCat("the query parameters here are: ", absl::StrJoin(known, ", ", [](std::string* out, std::string_view name) {
-                          out->append(name);
-                        }));
+    rule = absl::StrCat("the query parameters here are: ",
+                        absl::StrJoin(known, ", ", [](std::string* out, std::string_view name) { out->append(name); }));
   }
   const bool shown = IsPlainName(unknown->first);
   return InvalidFields("INVALID_QUERY", {{shown ? unknown->first : "query", "unknown query parameter; " + rule}});

@@ -1,4 +1,5 @@
-// Reads the members of a JSON object by name and collects what is wrong with them, so that one answer names every bad member.
+// Reads the members of a JSON object by name and collects what is wrong with them, so that one answer names every bad
+// member.
 //
 //   JsonObject body(value, "");
 //   const std::optional<std::string> region = body.String("region");
@@ -26,7 +27,8 @@ inline constexpr size_t kMaxViolations = 32;
 
 class JsonObject {
  public:
-  // `path` goes before each member's name in violations: `secrets[3].`. A value that is no object is a violation. value outlives this.
+  // `path` goes before each member's name in violations: `secrets[3].`. A value that is no object is a violation. value
+  // outlives this.
   JsonObject(const nlohmann::json& value, std::string path);
 
   // nullopt when the member is absent or null. Another type is a violation, and nullopt.
@@ -41,11 +43,12 @@ class JsonObject {
   bool Has(std::string_view name) const;
 
   void AddViolation(std::string_view member, std::string_view description);
-  // Takes over a child's violations. Its unknown members are faults when this one's are: Finish and FinishLenient of the parent decide.
+  // Takes over a child's violations. Its unknown members are faults when this one's are: Finish and FinishLenient of
+  // the parent decide.
   void Absorb(JsonObject child);
 
-  // InvalidArgument INVALID_BODY, one violation per bad member, at most kMaxViolations; a member that nobody asked for is one, by its
-  // name when that is short and plain, else by its number in the order of names. Never a value.
+  // InvalidArgument INVALID_BODY, one violation per bad member, at most kMaxViolations; a member that nobody asked for
+  // is one, by its name when that is short and plain, else by its number in the order of names. Never a value.
   absl::Status Finish();
   // As Finish, but members that nobody asked for are no fault.
   absl::Status FinishLenient();
@@ -72,12 +75,12 @@ class JsonObject {
   Violations unknown_members_;
 };
 
-// The body of a request as an object. InvalidArgument UNSUPPORTED_MEDIA_TYPE (not application/json, or another charset than UTF-8, or
-// compressed), INVALID_JSON, INVALID_BODY (no object).
+// The body of a request as an object. InvalidArgument UNSUPPORTED_MEDIA_TYPE (not application/json, or another charset
+// than UTF-8, or compressed), INVALID_JSON, INVALID_BODY (no object).
 absl::StatusOr<nlohmann::json> BodyOf(const Request& request);
 
-// InvalidArgument INVALID_QUERY when the query has another parameter than these, which it names: nothing is done without what was asked
-// for. The other one is named where its name is short and plain.
+// InvalidArgument INVALID_QUERY when the query has another parameter than these, which it names: nothing is done
+// without what was asked for. The other one is named where its name is short and plain.
 absl::Status CheckQuery(const Request& request, std::initializer_list<std::string_view> known);
 // The only value of a query parameter; nullopt when absent; InvalidArgument INVALID_QUERY when given twice.
 absl::StatusOr<std::optional<std::string>> QueryValue(const Request& request, std::string_view name);

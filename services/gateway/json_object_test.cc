@@ -42,24 +42,28 @@ TEST(JsonObjectTest, PositiveIntegersAreOneOrMore) {
   JsonObject object(value, "");
   EXPECT_EQ(object.PositiveInteger("one"), 1);
   EXPECT_EQ(object.PositiveInteger("five"), 5);
-  for (const char* bad : {"zero", "text", "large", "null", "absent"}) EXPECT_EQ(object.PositiveInteger(bad), std::nullopt) << bad;
+  for (const char* bad : {"zero", "text", "large", "null", "absent"})
+    EXPECT_EQ(object.PositiveInteger(bad), std::nullopt) << bad;
   constexpr char kRule[] = ": must be an integer of 1 or more, without quotes";
-  EXPECT_THAT(ViolationsOf(object.Finish()), testing::ElementsAre(absl::StrCat("zero", kRule), absl::StrCat("text", kRule),
-                                                                  absl::StrCat("large", kRule)));
+  EXPECT_THAT(
+      ViolationsOf(object.Finish()),
+      testing::ElementsAre(absl::StrCat("zero", kRule), absl::StrCat("text", kRule), absl::StrCat("large", kRule)));
 }
 
 TEST(QueryTest, UnknownParametersAreRefusedWithTheKnownOnes) {
   Request request{.method = "PUT", .query = {{"a", "1"}, {"force", "s3ntinel"}}};
   EXPECT_THAT(CheckQuery(request, {"a", "force"}), IsOk());
   EXPECT_THAT(CheckQuery(request, {"a"}), FailsWith(kRefused, "INVALID_QUERY"));
-  EXPECT_EQ(CheckQuery(request, {"a", "b"}).message(), "force: unknown query parameter; the query parameters here are: a, b");
+  EXPECT_EQ(CheckQuery(request, {"a", "b"}).message(),
+            "force: unknown query parameter; the query parameters here are: a, b");
   EXPECT_THAT(CheckQuery(request, {}).message(), HasSubstr("stands in its body"));
   request.method = "GET";
   EXPECT_EQ(CheckQuery(request, {}).message(), "a: unknown query parameter; there are no query parameters here");
 }
 
 TEST(QueryTest, ParametersThatCouldBeSecretsAreNotRepeated) {
-  for (const std::string& name : {std::string(25, 'n'), std::string("kf_abc"), std::string("p@ss"), std::string("1st"), std::string()}) {
+  for (const std::string& name :
+       {std::string(25, 'n'), std::string("kf_abc"), std::string("p@ss"), std::string("1st"), std::string()}) {
     const Request request{.method = "GET", .query = {{name, "1"}}};
     EXPECT_EQ(CheckQuery(request, {}).message(), "query: unknown query parameter; there are no query parameters here");
   }

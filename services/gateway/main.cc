@@ -1,5 +1,5 @@
-// keyferry-gateway: REST in, gRPC out. This file is the whole program, by hand: what there is, and who may use whom. Exit codes:
-// 0 stopped as told; 78 configuration, certificates, addresses.
+// keyferry-gateway: REST in, gRPC out. This file is the whole program, by hand: what there is, and who may use whom.
+// Exit codes: 0 stopped as told; 78 configuration, certificates, addresses.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdio>
@@ -28,7 +28,7 @@ int Fail(const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> StartMetricsDoor(const GatewayOptions& options, const HttpServer& server,
-                                                            const ApiCalls& api, Metrics& metrics) {
+                                                             const ApiCalls& api, Metrics& metrics) {
   if (options.metrics_door.address.empty()) return nullptr;
   return HttpServer::Start({.doors = {options.metrics_door},
                             .limits = {.body_bytes = 0, .connection_count = 16},
@@ -58,11 +58,12 @@ int Serve(const GatewayOptions& options) {
   if (!api.ok()) return Fail(api.status());
   const auto metrics = Metrics::Create();
   Gateway gateway(Routes(), **api, *metrics);
-  const auto server = HttpServer::Start({.doors = options.doors,
-                                         .thread_count = options.thread_count,
-                                         .handler = [&gateway](Request& request) { return gateway.Handle(request); },
-                                         .refuse_early = [&gateway](Request& request) { return gateway.RefuseEarly(request); },
-                                         .record = [&gateway](const ExchangeRecord& exchange) { gateway.Record(exchange); }});
+  const auto server =
+      HttpServer::Start({.doors = options.doors,
+                         .thread_count = options.thread_count,
+                         .handler = [&gateway](Request& request) { return gateway.Handle(request); },
+                         .refuse_early = [&gateway](Request& request) { return gateway.RefuseEarly(request); },
+                         .record = [&gateway](const ExchangeRecord& exchange) { gateway.Record(exchange); }});
   if (!server.ok()) return Fail(server.status());
   // A call that ends posts its task's next step to the server's threads: they must be there until no call is left.
   const absl::Cleanup end_calls = [&] {

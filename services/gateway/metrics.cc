@@ -26,9 +26,11 @@ class PrometheusMetrics final : public Metrics {
   void Count(const ExchangeRecord& exchange) override {
     const std::string route(exchange.answer.route.empty() ? "none" : exchange.answer.route);
     const std::string method(KnownMethod(exchange.request.method));
-    requests_.Add({{"route", route}, {"method", method}, {"status", std::to_string(exchange.answer.status)}}).Increment();
+    requests_.Add({{"route", route}, {"method", method}, {"status", std::to_string(exchange.answer.status)}})
+        .Increment();
     if (!exchange.answer.reason.empty()) errors_.Add({{"reason", exchange.answer.reason}}).Increment();
-    durations_.Add({{"route", route}, {"method", method}}, DurationBuckets()).Observe(absl::ToDoubleSeconds(exchange.duration));
+    durations_.Add({{"route", route}, {"method", method}}, DurationBuckets())
+        .Observe(absl::ToDoubleSeconds(exchange.duration));
     sent_bytes_.Increment(static_cast<double>(exchange.bytes_sent));
     received_bytes_.Increment(static_cast<double>(exchange.request.body.size()));
   }
@@ -43,8 +45,10 @@ class PrometheusMetrics final : public Metrics {
                                                            .Name("keyferry_gateway_requests_total")
                                                            .Help("Exchanges, by route pattern, method and HTTP status.")
                                                            .Register(registry_);
-  prometheus::Family<prometheus::Counter>& errors_ =
-      prometheus::BuildCounter().Name("keyferry_gateway_errors_total").Help("Error answers, by reason.").Register(registry_);
+  prometheus::Family<prometheus::Counter>& errors_ = prometheus::BuildCounter()
+                                                         .Name("keyferry_gateway_errors_total")
+                                                         .Help("Error answers, by reason.")
+                                                         .Register(registry_);
   prometheus::Family<prometheus::Histogram>& durations_ =
       prometheus::BuildHistogram()
           .Name("keyferry_gateway_request_duration_seconds")
@@ -60,8 +64,11 @@ class PrometheusMetrics final : public Metrics {
                                              .Help("Bytes of request bodies.")
                                              .Register(registry_)
                                              .Add({});
-  prometheus::Gauge& connections_ =
-      prometheus::BuildGauge().Name("keyferry_gateway_connections").Help("Open connections.").Register(registry_).Add({});
+  prometheus::Gauge& connections_ = prometheus::BuildGauge()
+                                        .Name("keyferry_gateway_connections")
+                                        .Help("Open connections.")
+                                        .Register(registry_)
+                                        .Add({});
   prometheus::Gauge& streams_ = prometheus::BuildGauge()
                                     .Name("keyferry_gateway_event_streams")
                                     .Help("Live streams of events.")

@@ -1,5 +1,5 @@
-// What the gateway counts, in Prometheus' text format and by its naming rules. Labels come from fixed sets alone: routes by their pattern,
-// so that no name of a tenant gets here.
+// What the gateway counts, in Prometheus' text format and by its naming rules. Labels come from fixed sets alone:
+// routes by their pattern, so that no name of a tenant gets here.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_GATEWAY_METRICS_H_

@@ -120,7 +120,8 @@ TEST_F(OpenApiTest, EveryOperationHasOneSuccessAndTheFailuresThatItCanHave) {
     int success_count = 0;
     for (const auto& [status, response] : responses.items()) success_count += status.starts_with('2');
     EXPECT_EQ(success_count, 1) << name;
-    for (const char* status : {"400", "414", "431", "default"}) EXPECT_TRUE(responses.contains(status)) << name << ": " << status;
+    for (const char* status : {"400", "414", "431", "default"})
+      EXPECT_TRUE(responses.contains(status)) << name << ": " << status;
     EXPECT_EQ(operation.contains("requestBody"), responses.contains("413") && responses.contains("415")) << name;
     const bool is_open = operation.contains("security");
     EXPECT_EQ(is_open, name.find(" /v1/") == std::string::npos) << name;

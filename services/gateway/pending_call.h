@@ -1,11 +1,12 @@
-// A gRPC call whose steps a coroutine waits for, and the completion queues that its steps come back from. gRPC's callback API would spare
-// the queues, but its threads nap when calls are sparse.
+// A gRPC call whose steps a coroutine waits for, and the completion queues that its steps come back from. gRPC's
+// callback API would spare the queues, but its threads nap when calls are sparse.
 //
 // Invariants:
 //   1. Between its start and its event a step keeps its call alive: nobody has to wait before letting go of one.
 //   2. A task resumes on its own executor, never on a queue's thread.
 //
-// Thread safety: CallQueues: all methods from any thread, Close once. PendingCall: Cancel from any thread; Step from one task at a time.
+// Thread safety: CallQueues: all methods from any thread, Close once. PendingCall: Cancel from any thread; Step from
+// one task at a time.
 #ifndef KEYFERRY_SERVICES_GATEWAY_PENDING_CALL_H_
 #define KEYFERRY_SERVICES_GATEWAY_PENDING_CALL_H_
 
@@ -37,7 +38,8 @@ class CallQueues {
   ~CallQueues() = default;
 
   size_t count() const { return shards_.size(); }
-  // Cancels every call with a step under way, waits for those steps, ends the threads. A step that starts later fails at once.
+  // Cancels every call with a step under way, waits for those steps, ends the threads. A step that starts later fails
+  // at once.
   void Close();
 
  private:
@@ -60,8 +62,9 @@ class PendingCall : public std::enable_shared_from_this<PendingCall> {
   PendingCall(std::shared_ptr<CallQueues> queues, size_t queue);
   virtual ~PendingCall();
 
-  // Runs `start`, which hands its tag to one operation of gRPC, and waits for the event: whether the operation went well. A cancelled
-  // task cancels the call, and still waits for the event. False without a start when the queues are closed.
+  // Runs `start`, which hands its tag to one operation of gRPC, and waits for the event: whether the operation went
+  // well. A cancelled task cancels the call, and still waits for the event. False without a start when the queues are
+  // closed.
   asio::awaitable<bool> Step(std::function<void(void* tag)> start);
   void Cancel();
   // By Cancel, the task or the queues' end; not by the server.

@@ -75,7 +75,8 @@ asio::awaitable<absl::StatusOr<v1::SecretSet>> AwaitReady(const Request& request
   absl::Duration left = wait.timeout;
   for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kMaxPause)) {
     v1::WaitUntilReadyRequest call = CallOf(request, wait.generation, left);
-    absl::StatusOr<v1::SecretSet> set = co_await api.Call(request, kWaitUntilReady, std::move(call), left + kWaitMargin);
+    absl::StatusOr<v1::SecretSet> set =
+        co_await api.Call(request, kWaitUntilReady, std::move(call), left + kWaitMargin);
     left = end - clock.Monotonic() - pause;
     if (!absl::IsUnavailable(set.status()) || left < kLeastWait) co_return set;
     const auto cancellation = co_await asio::this_coro::cancellation_state;

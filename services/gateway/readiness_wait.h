@@ -23,8 +23,8 @@ struct ReadinessWait {
 // nullopt when the query asks for no wait. InvalidArgument INVALID_QUERY.
 absl::StatusOr<std::optional<ReadinessWait>> ParseReadinessWait(const Request& request);
 
-// The set as soon as it is READY or FAILED, or as it is when the timeout ends. An API that is away or drains is asked again, after
-// growing pauses, until the timeout is over; then Unavailable as it came. Errors: the API's.
+// The set as soon as it is READY or FAILED, or as it is when the timeout ends. An API that is away or drains is asked
+// again, after growing pauses, until the timeout is over; then Unavailable as it came. Errors: the API's.
 asio::awaitable<absl::StatusOr<v1::SecretSet>> AwaitReady(const Request& request, ApiCalls& api, ReadinessWait wait);
 
 // Whether that set is not what was waited for.

@@ -95,7 +95,8 @@ bool IsRefused(const std::vector<absl::string_view>& range) {
 std::optional<int64_t> Number(std::string_view text) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || text.front() == '-' || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (text.empty() || text.front() == '-' || error != std::errc() || end != text.data() + text.size())
+    return std::nullopt;
   return number;
 }
 
@@ -160,7 +161,8 @@ absl::StatusOr<std::optional<absl::Duration>> QueryDuration(const Request& reque
   if (!text) return std::nullopt;
   const std::optional<absl::Duration> duration = DurationOf(*text);
   if (!duration || *duration > most) {
-    return BadQuery(name, absl::StrCat("must be a time such as 30s, 500ms or 2m, at most ", absl::FormatDuration(most)));
+    return BadQuery(name,
+                    absl::StrCat("must be a time such as 30s, 500ms or 2m, at most ", absl::FormatDuration(most)));
   }
   return duration;
 }
@@ -172,7 +174,8 @@ bool Accepts(const Request& request, std::string_view type) {
   return std::any_of(ranges.begin(), ranges.end(), [&](absl::string_view text) {
     const std::vector<absl::string_view> range = absl::StrSplit(text, ';');
     const absl::string_view name = absl::StripAsciiWhitespace(range.front());
-    const bool covers = absl::EqualsIgnoreCase(name, View(type)) || absl::EqualsIgnoreCase(name, group) || name == "*/*";
+    const bool covers =
+        absl::EqualsIgnoreCase(name, View(type)) || absl::EqualsIgnoreCase(name, group) || name == "*/*";
     return covers && !IsRefused(range);
   });
 }

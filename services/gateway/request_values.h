@@ -21,8 +21,8 @@ struct WriteHeaders {
   // Of Idempotency-Key: plain or quoted.
   std::string request_id;
 };
-// InvalidArgument INVALID_HEADER for what could not be kept: `*`, a weak or a second etag, a header that is empty or there twice, and
-// If-None-Match. A condition is never left out silently.
+// InvalidArgument INVALID_HEADER for what could not be kept: `*`, a weak or a second etag, a header that is empty or
+// there twice, and If-None-Match. A condition is never left out silently.
 absl::StatusOr<WriteHeaders> WriteHeadersOf(const Request& request);
 
 // `"etag-1f2e…"`: the etag of writes, and a hash of the body, since the status in it changes without a write.
@@ -31,9 +31,11 @@ std::string EntityTag(std::string_view etag, std::string_view body);
 bool IsKnownToClient(const Request& request, std::string_view entity_tag);
 
 // An integer from least to most; nullopt when absent. InvalidArgument INVALID_QUERY.
-absl::StatusOr<std::optional<int64_t>> QueryInteger(const Request& request, std::string_view name, int64_t least, int64_t most);
+absl::StatusOr<std::optional<int64_t>> QueryInteger(const Request& request, std::string_view name, int64_t least,
+                                                    int64_t most);
 // `30s`, `500ms`, `2m`, or seconds as a bare number, 0 to most; nullopt when absent. InvalidArgument INVALID_QUERY.
-absl::StatusOr<std::optional<absl::Duration>> QueryDuration(const Request& request, std::string_view name, absl::Duration most);
+absl::StatusOr<std::optional<absl::Duration>> QueryDuration(const Request& request, std::string_view name,
+                                                            absl::Duration most);
 
 // Whether Accept, where there is one, takes this type: `text/event-stream`, `text/*` or `*/*` with a quality above 0.
 bool Accepts(const Request& request, std::string_view type);

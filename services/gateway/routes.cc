@@ -8,7 +8,8 @@
 namespace keyferry::gateway {
 namespace {
 
-#define KEYFERRY_TWICE(method, path, handler) {method, "/v1" path, handler}, {method, "/v1/organizations/{org}" path, handler}
+#define KEYFERRY_TWICE(method, path, handler) \
+  {method, "/v1" path, handler}, { method, "/v1/organizations/{org}" path, handler }
 
 constexpr Route kRoutes[] = {
     KEYFERRY_TWICE("GET", "/secrets", ListSecretSets),

@@ -45,10 +45,11 @@ absl::StatusOr<ListQuery> ParseList(const Request& request) {
 }
 
 absl::Status ListTooLarge() {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   absl::StrCat("there are more than ", kMaxListedSets, " secret sets; read them in pages: ?limit=", kMaxPageSize,
-                                ", then with &after= and the answer's nextPageToken, or one region: ?region="),
-                   {.reason = "LIST_TOO_LARGE"});
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      absl::StrCat("there are more than ", kMaxListedSets, " secret sets; read them in pages: ?limit=", kMaxPageSize,
+                   ", then with &after= and the answer's nextPageToken, or one region: ?region="),
+      {.reason = "LIST_TOO_LARGE"});
 }
 
 // The text of the list as it grows: the objects of thousands of sets would take five times the room.
@@ -79,14 +80,17 @@ CallT NamedCall(const Request& request) {
 
 absl::Status UnreadableByName(const v1::SecretSet& set) {
   const std::string& name = set.name();
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   absl::StrCat("\"", name, "\" is an image pull secret, and image pull secrets cannot be read by name; its region and "
-                                "status are in the list of secret sets, GET /secrets, in its events, GET /secrets/", name,
-                                "/events, and in the answer to a wait, GET /secrets/", name, "?wait=ready"),
-                   {.reason = "INVALID_SECRET_SET_TYPE", .metadata = {{"secretSet", name}}});
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      absl::StrCat("\"", name,
+                   "\" is an image pull secret, and image pull secrets cannot be read by name; its region and "
+                   "status are in the list of secret sets, GET /secrets, in its events, GET /secrets/",
+                   name, "/events, and in the answer to a wait, GET /secrets/", name, "?wait=ready"),
+      {.reason = "INVALID_SECRET_SET_TYPE", .metadata = {{"secretSet", name}}});
 }
 
-// kOldClient looks at the code to know whether an image pull secret is there before it deploys with one: any but this, and it gives up.
+// kOldClient looks at the code to know whether an image pull secret is there before it deploys with one: any but this,
+// and it gives up.
 absl::StatusOr<Answer> PullSecretAnswer(const Request& request, const v1::SecretSet& set) {
   const absl::Status unreadable = UnreadableByName(set);
   if (!request.FindHeader("User-Agent").value_or("").starts_with(kOldClient)) return unreadable;
@@ -129,7 +133,8 @@ AnswerTask ListSecretSets(const Request& request, ApiCalls& api) {
     if (!page.ok()) co_return InContractWords(page.status(), kNames);
     text.Add(*page);
     const std::string& next = page->next_page_token();
-    if (query->is_one_page || (next.empty() && text.set_count <= kMaxListedSets)) co_return std::move(text).Finish(next);
+    if (query->is_one_page || (next.empty() && text.set_count <= kMaxListedSets))
+      co_return std::move(text).Finish(next);
     query->call.set_page_token(next);
   }
   co_return ListTooLarge();
@@ -154,7 +159,8 @@ AnswerTask GetSecretSet(const Request& request, ApiCalls& api) {
 AnswerTask ListGenerations(const Request& request, ApiCalls& api) {
   if (const absl::Status query = CheckQuery(request, {}); !query.ok()) co_return query;
   auto call = NamedCall<v1::ListGenerationsRequest>(request);
-  const absl::StatusOr<v1::ListGenerationsResponse> kept = co_await api.Call(request, kListGenerations, std::move(call));
+  const absl::StatusOr<v1::ListGenerationsResponse> kept =
+      co_await api.Call(request, kListGenerations, std::move(call));
   if (!kept.ok()) co_return InContractWords(kept.status(), kNames);
   Json list = Json::array();
   for (const v1::Generation& generation : kept->generations()) list.push_back(GenerationJson(generation));

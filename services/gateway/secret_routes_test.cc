@@ -96,11 +96,12 @@ TEST_F(SecretRoutesTest, SetIsShownAsTheContractSays) {
   const auto answer = Get();
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(answer->status, 200);
-  EXPECT_EQ(answer->body,
-            R"({"region":"us-west","status":"pending","secrets":[{"fieldName":"A"},{"fieldName":"B"}],"name":"app","type":"secret",)"
-            R"("generation":7,"readyGeneration":6,"etag":"abc.7","createdAt":"2026-11-23T01:02:03.456Z",)"
-            R"("updatedAt":"2026-11-23T01:02:04.000Z","conditions":[{"type":"Provisioned","status":"False","reason":"Pending",)"
-            R"("message":"being provisioned","observedGeneration":0}]})");
+  EXPECT_EQ(
+      answer->body,
+      R"({"region":"us-west","status":"pending","secrets":[{"fieldName":"A"},{"fieldName":"B"}],"name":"app","type":"secret",)"
+      R"("generation":7,"readyGeneration":6,"etag":"abc.7","createdAt":"2026-11-23T01:02:03.456Z",)"
+      R"("updatedAt":"2026-11-23T01:02:04.000Z","conditions":[{"type":"Provisioned","status":"False","reason":"Pending",)"
+      R"("message":"being provisioned","observedGeneration":0}]})");
   EXPECT_THAT(api_.called, ElementsAre("/keyferry.v1.SecretSets/GetSecretSet"));
 }
 
@@ -121,7 +122,8 @@ TEST_F(SecretRoutesTest, ImagePullSecretCannotBeReadByNameAndTheRefusalSaysWhere
   set_->set_type(v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET);
   const auto answer = Get();
   EXPECT_THAT(answer, FailsWith(StatusCode::kInvalidArgument, "INVALID_SECRET_SET_TYPE"));
-  for (const char* says : {"image pull secrets cannot be read by name", "GET /secrets,", "/secrets/app/events", "/secrets/app?wait=ready"})
+  for (const char* says :
+       {"image pull secrets cannot be read by name", "GET /secrets,", "/secrets/app/events", "/secrets/app?wait=ready"})
     EXPECT_THAT(answer.status().message(), HasSubstr(says));
 }
 
@@ -129,9 +131,10 @@ TEST_F(SecretRoutesTest, ImagePullSecretCanBeWaitedFor) {
   waited_->set_type(v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET);
   const auto answer = GetWith({{"wait", "ready"}});
   ASSERT_THAT(answer, IsOk());
-  EXPECT_EQ(answer->body,
-            R"({"name":"app","type":"imagePullSecret","region":"us-west","status":"ready","generation":7,"readyGeneration":6,)"
-            R"("etag":"abc.7","createdAt":"2026-11-23T01:02:03.456Z","updatedAt":"2026-11-23T01:02:04.000Z","timedOut":false})");
+  EXPECT_EQ(
+      answer->body,
+      R"({"name":"app","type":"imagePullSecret","region":"us-west","status":"ready","generation":7,"readyGeneration":6,)"
+      R"("etag":"abc.7","createdAt":"2026-11-23T01:02:03.456Z","updatedAt":"2026-11-23T01:02:04.000Z","timedOut":false})");
 }
 
 TEST_F(SecretRoutesTest, OldClientTellsAnImagePullSecretByItsCode) {
@@ -152,7 +155,8 @@ TEST_F(SecretRoutesTest, AbsentSetIsNotFound) {
   EXPECT_THAT(absent, FailsWith(StatusCode::kNotFound, "SECRET_SET_NOT_FOUND"));
   EXPECT_EQ(absent.status().message(), "Set not found");
   EXPECT_EQ(DetailsOf(absent.status())->metadata.at("resource"), "app");
-  api_.On<v1::ListGenerationsRequest, v1::ListGenerationsResponse>(kListGenerations, [this](const auto&) { return set_.status(); });
+  api_.On<v1::ListGenerationsRequest, v1::ListGenerationsResponse>(kListGenerations,
+                                                                   [this](const auto&) { return set_.status(); });
   EXPECT_EQ(RunTask(ListGenerations(request_, api_)).status().message(), "Set not found");
 }
 
@@ -222,11 +226,12 @@ TEST_F(SecretRoutesTest, WaitThatEndsWithoutAnOutcomeIsTimedOut) {
 
 TEST_F(SecretRoutesTest, WaitRidesOutAnApiThatIsAway) {
   int away = 2;
-  api_.On<v1::WaitUntilReadyRequest, v1::SecretSet>(kWaitUntilReady, [&](const auto& call) -> absl::StatusOr<v1::SecretSet> {
-    wait_ = call;
-    if (away-- > 0) return MakeError(StatusCode::kUnavailable, "draining", {.reason = "API_UNAVAILABLE"});
-    return waited_;
-  });
+  api_.On<v1::WaitUntilReadyRequest, v1::SecretSet>(
+      kWaitUntilReady, [&](const auto& call) -> absl::StatusOr<v1::SecretSet> {
+        wait_ = call;
+        if (away-- > 0) return MakeError(StatusCode::kUnavailable, "draining", {.reason = "API_UNAVAILABLE"});
+        return waited_;
+      });
   EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", "20s"}})->body, HasSubstr(R"("status":"ready")"));
   EXPECT_EQ(api_.called.size(), 3);
   EXPECT_LT(wait_.timeout().seconds(), 20);
@@ -234,10 +239,12 @@ TEST_F(SecretRoutesTest, WaitRidesOutAnApiThatIsAway) {
 
 TEST_F(SecretRoutesTest, WaitForAnApiThatStaysAwayEndsWithItsTimeout) {
   waited_ = MakeError(StatusCode::kUnavailable, "away", {.reason = "API_UNAVAILABLE"});
-  EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", "250ms"}}), FailsWith(StatusCode::kUnavailable, "API_UNAVAILABLE"));
+  EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", "250ms"}}),
+              FailsWith(StatusCode::kUnavailable, "API_UNAVAILABLE"));
   EXPECT_EQ(api_.called.size(), 2);
   waited_ = MakeError(StatusCode::kResourceExhausted, "full", {.reason = "OVERLOADED"});
-  EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", "250ms"}}), FailsWith(StatusCode::kResourceExhausted, "OVERLOADED"));
+  EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", "250ms"}}),
+              FailsWith(StatusCode::kResourceExhausted, "OVERLOADED"));
   EXPECT_EQ(api_.called.size(), 3);
 }
 
@@ -247,15 +254,17 @@ TEST_F(SecretRoutesTest, SetThatIsDeletedWhileWaitingIsNotFound) {
 }
 
 TEST_F(SecretRoutesTest, TimesOfAWaitAreTakenUpToFiveMinutes) {
-  const std::pair<const char*, int64_t> kGood[] = {{"5m", 300'000},     {"300", 300'000}, {"300s", 300'000},
+  const std::pair<const char*, int64_t> kGood[] = {{"5m", 300'000},       {"300", 300'000}, {"300s", 300'000},
                                                    {"300000ms", 300'000}, {"1ms", 1},       {"007s", 7'000}};
   for (const auto& [text, millis] : kGood) {
     ASSERT_THAT(GetWith({{"wait", "ready"}, {"timeout", text}}), IsOk()) << text;
     EXPECT_EQ(wait_.timeout().seconds() * 1000 + wait_.timeout().nanos() / 1'000'000, millis) << text;
   }
-  for (const char* text : {"300001ms", "301", "6m", "", "s", "ms", "-1s", "+1s", "1.5s", " 1s", "1 s", "1h", "1m30s", "0x10",
-                           "9223372036854775807m", "9223372036854775808", "99999999999999999999s"}) {
-    EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", text}}), FailsWith(StatusCode::kInvalidArgument, "INVALID_QUERY")) << text;
+  for (const char* text : {"300001ms", "301", "6m", "", "s", "ms", "-1s", "+1s", "1.5s", " 1s", "1 s", "1h", "1m30s",
+                           "0x10", "9223372036854775807m", "9223372036854775808", "99999999999999999999s"}) {
+    EXPECT_THAT(GetWith({{"wait", "ready"}, {"timeout", text}}),
+                FailsWith(StatusCode::kInvalidArgument, "INVALID_QUERY"))
+        << text;
   }
 }
 
@@ -277,7 +286,8 @@ TEST_F(SecretRoutesTest, OtherWaitsAreRefused) {
 TEST_F(SecretRoutesTest, QueriesThatNobodyKnowsAreRefusedWithTheKnownOnes) {
   request_.query = {{"wait", "ready"}};
   EXPECT_THAT(List(), FailsWith(StatusCode::kInvalidArgument, "INVALID_QUERY"));
-  EXPECT_EQ(List().status().message(), "wait: unknown query parameter; the query parameters here are: region, limit, after");
+  EXPECT_EQ(List().status().message(),
+            "wait: unknown query parameter; the query parameters here are: region, limit, after");
   EXPECT_EQ(GetWith({{"wiat", "ready"}}).status().message(),
             "wiat: unknown query parameter; the query parameters here are: wait, timeout, generation");
   EXPECT_EQ(RunTask(ListGenerations(request_, api_)).status().message(),
@@ -287,7 +297,8 @@ TEST_F(SecretRoutesTest, QueriesThatNobodyKnowsAreRefusedWithTheKnownOnes) {
 
 TEST_F(SecretRoutesTest, GenerationOfAWaitIsOneOrMore) {
   for (const char* bad : {"0", "-1", "9223372036854775808", "seven"}) {
-    EXPECT_EQ(GetWith({{"wait", "ready"}, {"generation", bad}}).status().message(), "generation: must be an integer of 1 or more");
+    EXPECT_EQ(GetWith({{"wait", "ready"}, {"generation", bad}}).status().message(),
+              "generation: must be an integer of 1 or more");
   }
 }
 
@@ -362,9 +373,10 @@ TEST_F(SecretRoutesTest, GenerationsAreNamedWithTheirKeys) {
     kept.add_generations()->set_generation(1);
     return kept;
   });
-  EXPECT_EQ(RunTask(ListGenerations(request_, api_))->body,
-            R"({"generations":[{"generation":2,"keys":["A"],"createdAt":"2026-11-23T01:02:03.000Z","author":"apiKey:1"},)"
-            R"({"generation":1,"keys":[],"createdAt":"1970-01-01T00:00:00.000Z","author":""}]})");
+  EXPECT_EQ(
+      RunTask(ListGenerations(request_, api_))->body,
+      R"({"generations":[{"generation":2,"keys":["A"],"createdAt":"2026-11-23T01:02:03.000Z","author":"apiKey:1"},)"
+      R"({"generation":1,"keys":[],"createdAt":"1970-01-01T00:00:00.000Z","author":""}]})");
 }
 
 }  // namespace

@@ -9,15 +9,16 @@
 
 namespace keyferry::gateway {
 
-// An entry of the list, and the data of an event: {"name","type","region","status","errorMessage"?,"generation","readyGeneration",
-// "etag","createdAt","updatedAt"}
+// An entry of the list, and the data of an event:
+// {"name","type","region","status","errorMessage"?,"generation","readyGeneration", "etag","createdAt","updatedAt"}
 Json SetEntryJson(const v1::SecretSet& set);
 // {"region","status","errorMessage"?,"secrets":[{"fieldName"}…],"name","type","generation","readyGeneration","etag","createdAt",
 // "updatedAt","conditions"}
 Json SetDetailsJson(const v1::SecretSet& set);
 // {"generation","keys","createdAt","author"}
 Json GenerationJson(const v1::Generation& generation);
-// {"status":"OK","region","generation","etag","changed","validateOnly"?}, with ETag. validateOnly, true, is there when nothing was written.
+// {"status":"OK","region","generation","etag","changed","validateOnly"?}, with ETag. validateOnly, true, is there when
+// nothing was written.
 Answer WriteAnswer(int status, const v1::SetSecretsResponse& written, bool validate_only);
 
 }  // namespace keyferry::gateway

@@ -83,7 +83,8 @@ AnswerTask DeleteSecretSet(const Request& request, ApiCalls& api) {
   absl::StatusOr<v1::DeleteSecretSetRequest> call = ParseDelete(request);
   if (!call.ok()) co_return call.status();
   const bool validate_only = call->validate_only();
-  const absl::StatusOr<v1::DeleteSecretSetResponse> done = co_await api.Call(request, kDeleteSecretSet, *std::move(call));
+  const absl::StatusOr<v1::DeleteSecretSetResponse> done =
+      co_await api.Call(request, kDeleteSecretSet, *std::move(call));
   if (!done.ok()) co_return InContractWords(done.status(), kNames);
   if (validate_only) co_return JsonAnswer(200, {{"status", "OK"}, {"validateOnly", true}});
   co_return OkAnswer();
@@ -102,7 +103,8 @@ AnswerTask RollbackSecretSet(const Request& request, ApiCalls& api) {
   absl::StatusOr<v1::RollbackSecretSetRequest> call = ParseRollback(request);
   if (!call.ok()) co_return call.status();
   const bool validate_only = call->validate_only();
-  const absl::StatusOr<v1::SetSecretsResponse> written = co_await api.Call(request, kRollbackSecretSet, *std::move(call));
+  const absl::StatusOr<v1::SetSecretsResponse> written =
+      co_await api.Call(request, kRollbackSecretSet, *std::move(call));
   if (!written.ok()) co_return InContractWords(written.status(), kNames);
   co_return WriteAnswer(202, *written, validate_only);
 }

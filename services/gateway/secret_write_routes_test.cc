@@ -30,12 +30,14 @@ v1::SetSecretsResponse Written() {
 class SecretWriteRoutesTest : public testing::Test {
  protected:
   SecretWriteRoutesTest() {
-    api_.On<v1::SetSecretsRequest, v1::SetSecretsResponse>(kSetSecrets, [this](const auto& call) { return Answering(set_ = call); });
-    api_.On<v1::SetImagePullSecretRequest, v1::SetSecretsResponse>(kSetImagePullSecret,
-                                                                   [this](const auto& call) { return Answering(pull_ = call); });
-    api_.On<v1::UnsetSecretRequest, v1::SetSecretsResponse>(kUnsetSecret, [this](const auto& call) { return Answering(unset_ = call); });
-    api_.On<v1::RollbackSecretSetRequest, v1::SetSecretsResponse>(kRollbackSecretSet,
-                                                                  [this](const auto& call) { return Answering(rollback_ = call); });
+    api_.On<v1::SetSecretsRequest, v1::SetSecretsResponse>(kSetSecrets,
+                                                           [this](const auto& call) { return Answering(set_ = call); });
+    api_.On<v1::SetImagePullSecretRequest, v1::SetSecretsResponse>(
+        kSetImagePullSecret, [this](const auto& call) { return Answering(pull_ = call); });
+    api_.On<v1::UnsetSecretRequest, v1::SetSecretsResponse>(
+        kUnsetSecret, [this](const auto& call) { return Answering(unset_ = call); });
+    api_.On<v1::RollbackSecretSetRequest, v1::SetSecretsResponse>(
+        kRollbackSecretSet, [this](const auto& call) { return Answering(rollback_ = call); });
     api_.On<v1::DeleteSecretSetRequest, v1::DeleteSecretSetResponse>(
         kDeleteSecretSet, [this](const auto& call) -> absl::StatusOr<v1::DeleteSecretSetResponse> {
           delete_ = call;
@@ -82,7 +84,8 @@ class SecretWriteRoutesTest : public testing::Test {
 };
 
 TEST_F(SecretWriteRoutesTest, ListOfSecretsIsOneCall) {
-  const auto answer = Put(R"({"secrets":[{"secretKey":"A","secretValue":"1"},{"secretKey":"B","secretValue":" =\u00e9\u0000\n"}]})");
+  const auto answer =
+      Put(R"({"secrets":[{"secretKey":"A","secretValue":"1"},{"secretKey":"B","secretValue":" =\u00e9\u0000\n"}]})");
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(answer->status, 202);
   EXPECT_EQ(answer->body, R"({"status":"OK","region":"us-west","generation":7,"etag":"abc.7","changed":true})");
@@ -104,7 +107,9 @@ TEST_F(SecretWriteRoutesTest, EverythingThatAWriteMaySayGoesAlong) {
   request_.parameters["org"] = "acme";
   request_.headers.push_back({"if-match", "\"abc.6-00ff\""});
   request_.headers.push_back({"idempotency-key", "once"});
-  ASSERT_THAT(Put(R"({"secrets":[{"secretKey":"A","secretValue":""}],"region":"eu-1","replaceAll":true,"validateOnly":true})"), IsOk());
+  ASSERT_THAT(
+      Put(R"({"secrets":[{"secretKey":"A","secretValue":""}],"region":"eu-1","replaceAll":true,"validateOnly":true})"),
+      IsOk());
   EXPECT_EQ(set_.organization(), "acme");
   EXPECT_EQ(set_.region(), "eu-1");
   EXPECT_TRUE(set_.replace_all());
@@ -114,7 +119,8 @@ TEST_F(SecretWriteRoutesTest, EverythingThatAWriteMaySayGoesAlong) {
 }
 
 TEST_F(SecretWriteRoutesTest, OlderFormSetsOneKey) {
-  ASSERT_THAT(Put(R"({"name":"app","isImagePullSecret":false,"secretKey":"A","secretValue":"1","region":"us-west"})"), IsOk());
+  ASSERT_THAT(Put(R"({"name":"app","isImagePullSecret":false,"secretKey":"A","secretValue":"1","region":"us-west"})"),
+              IsOk());
   ASSERT_EQ(set_.entries_size(), 1);
   EXPECT_EQ(set_.entries(0).key(), "A");
   EXPECT_EQ(set_.entries(0).value(), "1");
@@ -142,9 +148,11 @@ TEST_F(SecretWriteRoutesTest, ImagePullSecretIsItsOwnCall) {
 TEST_F(SecretWriteRoutesTest, MixedFormsAreRefused) {
   EXPECT_THAT(Refused(R"({"secrets":[{"secretKey":"A","secretValue":"1"}],"secretKey":"B","secretValue":"2"})"),
               ElementsAre("secretKey", "secretValue"));
-  EXPECT_THAT(Refused(R"({"isImagePullSecret":false,"host":"ghcr.io","secretKey":"A","secretValue":"1"})"), ElementsAre("host"));
+  EXPECT_THAT(Refused(R"({"isImagePullSecret":false,"host":"ghcr.io","secretKey":"A","secretValue":"1"})"),
+              ElementsAre("host"));
   EXPECT_THAT(Refused(R"({"host":"ghcr.io","secretValue":"u:t"})"), ElementsAre("host", "secretKey"));
-  EXPECT_THAT(Refused(R"({"isImagePullSecret":true,"host":"h","secretValue":"u:t","secrets":[]})"), ElementsAre("secrets"));
+  EXPECT_THAT(Refused(R"({"isImagePullSecret":true,"host":"h","secretValue":"u:t","secrets":[]})"),
+              ElementsAre("secrets"));
   EXPECT_THAT(Refused(R"({"isImagePullSecret":true,"host":"h","secretValue":"u:t","secretKey":"A","replaceAll":true})"),
               ElementsAre("secretKey", "replaceAll"));
 }
@@ -157,15 +165,17 @@ TEST_F(SecretWriteRoutesTest, MissingMembersAreNamed) {
   EXPECT_THAT(Refused(R"({"secretKey":"A","secretValue":null})"), ElementsAre("secretValue"));
   EXPECT_THAT(Refused(R"({"secretValue":"1"})"), ElementsAre("secretKey"));
   EXPECT_THAT(Refused(R"({"isImagePullSecret":true})"), ElementsAre("host", "secretValue"));
-  EXPECT_THAT(Refused(R"({"secrets":[{"secretKey":"A"},{"secretValue":null},"A=1",{"secretKey":"B","secretValue":"2"}]})"),
-              ElementsAre("secrets[0].secretValue", "secrets[1].secretKey", "secrets[1].secretValue", "secrets[2]"));
+  EXPECT_THAT(
+      Refused(R"({"secrets":[{"secretKey":"A"},{"secretValue":null},"A=1",{"secretKey":"B","secretValue":"2"}]})"),
+      ElementsAre("secrets[0].secretValue", "secrets[1].secretKey", "secrets[1].secretValue", "secrets[2]"));
 }
 
 TEST_F(SecretWriteRoutesTest, WrongTypesAreNamedOnce) {
   EXPECT_THAT(Refused(R"({"secrets":{"A":"1"}})"), ElementsAre("secrets"));
   EXPECT_THAT(Refused(R"({"secrets":[{"secretKey":"A","secretValue":1}]})"), ElementsAre("secrets[0].secretValue"));
   EXPECT_THAT(Refused(R"({"secretKey":"A","secretValue":true,"region":5})"), ElementsAre("region", "secretValue"));
-  EXPECT_THAT(Refused(R"({"isImagePullSecret":"true","secretKey":"A","secretValue":"1"})"), ElementsAre("isImagePullSecret"));
+  EXPECT_THAT(Refused(R"({"isImagePullSecret":"true","secretKey":"A","secretValue":"1"})"),
+              ElementsAre("isImagePullSecret"));
 }
 
 TEST_F(SecretWriteRoutesTest, UnknownMembersAreRefused) {
@@ -189,7 +199,8 @@ TEST_F(SecretWriteRoutesTest, QueryOnPutIsRefused) {
 
 TEST_F(SecretWriteRoutesTest, MoreKeysThanASetHoldsAreNotRead) {
   std::string items;
-  for (int i = 0; i < 256; ++i) absl::StrAppend(&items, i > 0 ? "," : "", R"({"secretKey":"K)", i, R"(","secretValue":""})");
+  for (int i = 0; i < 256; ++i)
+    absl::StrAppend(&items, i > 0 ? "," : "", R"({"secretKey":"K)", i, R"(","secretValue":""})");
   ASSERT_THAT(Put(absl::StrCat(R"({"secrets":[)", items, "]}")), IsOk());
   EXPECT_EQ(set_.entries_size(), 256);
   const auto answer = Put(absl::StrCat(R"({"secrets":[)", items, ",0]}"));
@@ -198,18 +209,20 @@ TEST_F(SecretWriteRoutesTest, MoreKeysThanASetHoldsAreNotRead) {
 }
 
 TEST_F(SecretWriteRoutesTest, NoValueIsInARefusal) {
-  const auto answer =
-      Put(R"({"secrets":[{"secretKey":"A","secretValue":"s3ntinel"}],"secretValue":"s3ntinel","host":"s3ntinel","region":""})");
+  const auto answer = Put(
+      R"({"secrets":[{"secretKey":"A","secretValue":"s3ntinel"}],"secretValue":"s3ntinel","host":"s3ntinel","region":""})");
   EXPECT_THAT(answer.status().ToString(), Not(HasSubstr("s3ntinel")));
 }
 
 TEST_F(SecretWriteRoutesTest, ViolationsHaveTheNamesOfTheirForm) {
-  api_status_ = InvalidFields("INVALID_SECRET_KEY", {{"entries[0].key", "is bad"}, {"entries[0].value", "has a NUL"}, {"region", "x"}});
+  api_status_ = InvalidFields("INVALID_SECRET_KEY",
+                              {{"entries[0].key", "is bad"}, {"entries[0].value", "has a NUL"}, {"region", "x"}});
   EXPECT_THAT(FieldsOf(Put(R"({"secrets":[{"secretKey":"A ","secretValue":"1"}]})").status()),
               ElementsAre("secrets[0].secretKey", "secrets[0].secretValue", "region"));
   EXPECT_EQ(Put(R"({"secretKey":"A ","secretValue":"1"})").status().message(),
             "secretKey: is bad; secretValue: has a NUL; region: x");
-  api_status_ = InvalidFields("INVALID_CREDENTIALS", {{"auth", "x"}, {"host", "x"}, {"secret_set", "x"}, {"request_id", "x"}});
+  api_status_ =
+      InvalidFields("INVALID_CREDENTIALS", {{"auth", "x"}, {"host", "x"}, {"secret_set", "x"}, {"request_id", "x"}});
   EXPECT_THAT(FieldsOf(Put(R"({"isImagePullSecret":true,"host":"h","secretValue":"1"})").status()),
               ElementsAre("secretValue", "host", "set", "Idempotency-Key"));
 }
@@ -217,7 +230,9 @@ TEST_F(SecretWriteRoutesTest, ViolationsHaveTheNamesOfTheirForm) {
 TEST_F(SecretWriteRoutesTest, ConditionsThatCannotBeKeptAreRefused) {
   for (const char* value : {"*", "W/\"a\"", "\"a\", \"b\"", "", "\"\"", "\"-00ff\""}) {
     request_.headers = {{"Content-Type", "application/json"}, {"If-Match", value}};
-    EXPECT_THAT(Put(R"({"secretKey":"A","secretValue":"1"})"), FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER")) << value;
+    EXPECT_THAT(Put(R"({"secretKey":"A","secretValue":"1"})"),
+                FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER"))
+        << value;
   }
   request_.headers = {{"If-Match", "a"}, {"If-Match", "b"}};
   EXPECT_THAT(RunTask(DeleteSecretSet(request_, api_)), FailsWith(StatusCode::kInvalidArgument, "INVALID_HEADER"));
@@ -283,8 +298,9 @@ TEST_F(SecretWriteRoutesTest, AbsenceIsInTheContractsWords) {
 TEST_F(SecretWriteRoutesTest, RequestIdThatWasUsedIsCalledByItsHeader) {
   api_status_ = MakeError(StatusCode::kAlreadyExists, "this request id was used for another request",
                           {.reason = "REQUEST_ID_REUSED", .metadata = {{"idempotencyKey", "once"}}});
-  for (const absl::Status& reused : {Put(R"({"secretKey":"A","secretValue":"1"})").status(), RunTask(DeleteSecretSet(request_, api_)).status(),
-                                     RunTask(UnsetSecret(request_, api_)).status()}) {
+  for (const absl::Status& reused :
+       {Put(R"({"secretKey":"A","secretValue":"1"})").status(), RunTask(DeleteSecretSet(request_, api_)).status(),
+        RunTask(UnsetSecret(request_, api_)).status()}) {
     EXPECT_THAT(reused, FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
     EXPECT_THAT(reused.message(), HasSubstr("this Idempotency-Key was used"));
     EXPECT_EQ(DetailsOf(reused)->metadata.at("idempotencyKey"), "once");
@@ -304,7 +320,8 @@ TEST_F(SecretWriteRoutesTest, UnsetRemovesOneKey) {
   const auto answer = RunTask(UnsetSecret(request_, api_));
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(answer->status, 200);
-  EXPECT_EQ(answer->body, R"({"status":"OK","region":"us-west","generation":7,"etag":"abc.7","changed":true,"validateOnly":true})");
+  EXPECT_EQ(answer->body,
+            R"({"status":"OK","region":"us-west","generation":7,"etag":"abc.7","changed":true,"validateOnly":true})");
   EXPECT_EQ(answer->headers[0].value, "\"abc.7\"");
   EXPECT_EQ(unset_.secret_set(), "app");
   EXPECT_EQ(unset_.key(), "A");
@@ -323,13 +340,16 @@ TEST_F(SecretWriteRoutesTest, RollbackAnswersAsAPutDoes) {
 }
 
 TEST_F(SecretWriteRoutesTest, RollbackRefusesAGenerationThatIsNone) {
-  for (const char* body : {"{}", R"({"generation":null})", R"({"generation":0})", R"({"generation":"3"})", R"({"generation":3,"x":1})"}) {
+  for (const char* body :
+       {"{}", R"({"generation":null})", R"({"generation":0})", R"({"generation":"3"})", R"({"generation":3,"x":1})"}) {
     request_.body = body;
-    EXPECT_THAT(RunTask(RollbackSecretSet(request_, api_)), FailsWith(StatusCode::kInvalidArgument, "INVALID_BODY")) << body;
+    EXPECT_THAT(RunTask(RollbackSecretSet(request_, api_)), FailsWith(StatusCode::kInvalidArgument, "INVALID_BODY"))
+        << body;
   }
   for (const char* body : {R"({"generation":0})", R"({"generation":"2"})", R"({"generation":1e300})"}) {
     request_.body = body;
-    EXPECT_THAT(RunTask(RollbackSecretSet(request_, api_)).status().message(), HasSubstr("generation: must be an integer of 1 or more"));
+    EXPECT_THAT(RunTask(RollbackSecretSet(request_, api_)).status().message(),
+                HasSubstr("generation: must be an integer of 1 or more"));
   }
   EXPECT_THAT(api_.called, IsEmpty());
 }

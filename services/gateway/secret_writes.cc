@@ -13,9 +13,10 @@
 namespace keyferry::gateway {
 namespace {
 
-#define KEYFERRY_NAMES_OF_ALL_FORMS                                                                        \
-  {"secret_set", "set"}, {"request_id", "Idempotency-Key"}, {"etag", "If-Match"}, {"replace_all", "replaceAll"}, \
-      {"validate_only", "validateOnly"}
+#define KEYFERRY_NAMES_OF_ALL_FORMS                                                                                \
+  {"secret_set", "set"}, {"request_id", "Idempotency-Key"}, {"etag", "If-Match"}, {"replace_all", "replaceAll"}, { \
+    "validate_only", "validateOnly"                                                                                \
+  }
 
 constexpr FieldName kListNames[] = {{"entries[i].key", "secrets[i].secretKey"},
                                     {"entries[i].value", "secrets[i].secretValue"},
@@ -29,9 +30,11 @@ constexpr FieldName kPullSecretNames[] = {{"auth", "secretValue"}, KEYFERRY_NAME
 
 #undef KEYFERRY_NAMES_OF_ALL_FORMS
 
-constexpr std::string_view kOtherForm = "does not go with `secrets`; put every key into `secrets`, or send one key alone";
+constexpr std::string_view kOtherForm =
+    "does not go with `secrets`; put every key into `secrets`, or send one key alone";
 constexpr std::string_view kOnlyPull = "is of an image pull secret, which has \"isImagePullSecret\": true";
-constexpr std::string_view kNotOfPull = "does not go with \"isImagePullSecret\": true, which takes `host` and `secretValue`";
+constexpr std::string_view kNotOfPull =
+    "does not go with \"isImagePullSecret\": true, which takes `host` and `secretValue`";
 
 // null is as good as absent.
 bool IsThere(const nlohmann::json& json, std::string_view name) {

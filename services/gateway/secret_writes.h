@@ -20,9 +20,9 @@ struct SecretsWrite {
   std::span<const FieldName> names;
 };
 
-// Reads body, If-Match and Idempotency-Key. InvalidArgument: INVALID_JSON, INVALID_BODY (also: members of more than one form, a name
-// that is not the address's set, an empty region), INVALID_SECRET_SET_SIZE (more entries than a set holds, which are not even
-// read), INVALID_HEADER, INVALID_QUERY (any query at all).
+// Reads body, If-Match and Idempotency-Key. InvalidArgument: INVALID_JSON, INVALID_BODY (also: members of more than one
+// form, a name that is not the address's set, an empty region), INVALID_SECRET_SET_SIZE (more entries than a set holds,
+// which are not even read), INVALID_HEADER, INVALID_QUERY (any query at all).
 absl::StatusOr<SecretsWrite> ParseSecretsWrite(const Request& request);
 
 }  // namespace keyferry::gateway

@@ -29,7 +29,10 @@ constexpr int kChannels = 8;
 class Client {
  public:
   Client(const LoadOptions& options, int number, const std::shared_ptr<grpc::Channel>& channel, Load& load)
-      : options_(options), load_(load), sets_(v1::SecretSets::NewStub(channel)), deployments_(v1::Deployments::NewStub(channel)) {
+      : options_(options),
+        load_(load),
+        sets_(v1::SecretSets::NewStub(channel)),
+        deployments_(v1::Deployments::NewStub(channel)) {
     set_request_.set_secret_set("bench-" + std::to_string(number));
     for (int i = 0; i < (options.mode == "fill" ? 1 : 4); ++i) {
       v1::SecretEntry* entry = set_request_.add_entries();
@@ -50,7 +53,8 @@ class Client {
     context_->AddMetadata("authorization", "Bearer " + options_.api_key);
     begin_ = Clock::now();
     if (options_.mode == "gate") {
-      return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_, [this](auto status) { End(status); });
+      return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_,
+                                                     [this](auto status) { End(status); });
     }
     if (options_.mode == "get") {
       return sets_->async()->GetSecretSet(context_.get(), &get_request_, &set_, [this](auto status) { End(status); });
@@ -63,7 +67,8 @@ class Client {
   // Values that were never written, so that each call makes a generation.
   void Freshen() {
     const std::string stamp = std::to_string(begin_.time_since_epoch().count());
-    for (v1::SecretEntry& entry : *set_request_.mutable_entries()) std::copy(stamp.begin(), stamp.end(), entry.mutable_value()->begin());
+    for (v1::SecretEntry& entry : *set_request_.mutable_entries())
+      std::copy(stamp.begin(), stamp.end(), entry.mutable_value()->begin());
     if (options_.mode == "fill") set_request_.set_secret_set("fill-" + std::to_string(load_.next()) + "-" + stamp);
   }
 
@@ -96,7 +101,8 @@ class Client {
 };
 
 int Run(const LoadOptions& options) {
-  const auto credentials = TlsChannelCredentials({.certificate_chain = "", .private_key = "", .roots = options.ca_file});
+  const auto credentials =
+      TlsChannelCredentials({.certificate_chain = "", .private_key = "", .roots = options.ca_file});
   if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
   const auto pulse = CallbackPulse::Start();
   grpc::ChannelArguments own_connection;
@@ -112,7 +118,8 @@ int Run(const LoadOptions& options) {
   Load load(options);
   std::vector<std::unique_ptr<Client>> clients;
   const auto begin = Clock::now();
-  for (int i = 0; i < options.clients; ++i) clients.push_back(std::make_unique<Client>(options, i, channels[i % channels.size()], load));
+  for (int i = 0; i < options.clients; ++i)
+    clients.push_back(std::make_unique<Client>(options, i, channels[i % channels.size()], load));
   for (const auto& client : clients) client->Next();
   return load.Report(begin);
 }

@@ -1,9 +1,9 @@
-// The reference of the benchmarks: the house's server with the edge door's TLS and services that answer at once, with nothing.
-// usage: echo_server CERTIFICATE KEY; prints its address.
+// The reference of the benchmarks: the house's server with the edge door's TLS and services that answer at once, with
+// nothing. usage: echo_server CERTIFICATE KEY; prints its address.
 #include <grpcpp/grpcpp.h>
 
-#include <cstdio>
 #include <csignal>
+#include <cstdio>
 
 #include "keyferry/v1/deployments.grpc.pb.h"
 #include "keyferry/v1/secret_sets.grpc.pb.h"

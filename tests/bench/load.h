@@ -29,8 +29,13 @@ struct LoadOptions {
       std::fprintf(stderr, "usage: %s MODE TARGET CA_FILE API_KEY CLIENTS SECONDS [COUNT]\n", arguments[0]);
       std::exit(2);
     }
-    return {arguments[1], arguments[2],           arguments[3],           arguments[4],
-            std::atoi(arguments[5]), std::atof(arguments[6]), count > 7 ? std::atol(arguments[7]) : 0};
+    return {arguments[1],
+            arguments[2],
+            arguments[3],
+            arguments[4],
+            std::atoi(arguments[5]),
+            std::atof(arguments[6]),
+            count > 7 ? std::atol(arguments[7]) : 0};
   }
 };
 
@@ -63,8 +68,9 @@ class Load {
     std::sort(micros_.begin(), micros_.end());
     long errors = 0;
     for (const auto& [message, number] : errors_) errors += number;
-    std::printf("calls_per_second=%.1f p50_us=%ld p99_us=%ld errors=%ld\n", static_cast<double>(micros_.size()) / seconds,
-                micros_[micros_.size() / 2], micros_[micros_.size() * 99 / 100], errors);
+    std::printf("calls_per_second=%.1f p50_us=%ld p99_us=%ld errors=%ld\n",
+                static_cast<double>(micros_.size()) / seconds, micros_[micros_.size() / 2],
+                micros_[micros_.size() * 99 / 100], errors);
     if (errors > 0) std::fprintf(stderr, "first error: %s\n", errors_.begin()->first.c_str());
     return errors == 0 ? 0 : 1;
   }

@@ -1,6 +1,7 @@
 // What the disk and RocksDB alone can do. usage: raw_disk fdatasync|commit DIRECTORY SECONDS [WRITERS ROWS BYTES]
 //   fdatasync  4 KiB appended and synced, one after another
-//   commit     one thread writes batches of WRITERS commits of ROWS rows of BYTES bytes each, synced: a committer without anything above it
+//   commit     one thread writes batches of WRITERS commits of ROWS rows of BYTES bytes each, synced: a committer
+//   without anything above it
 // Prints per_second (of syncs, or of commits) and p50_us (of a sync, or of a batch).
 #include <fcntl.h>
 #include <rocksdb/db.h>
@@ -31,7 +32,8 @@ int Measure(double seconds, int units, const std::function<bool()>& act) {
   }
   std::sort(micros.begin(), micros.end());
   std::printf("per_second=%.1f p50_us=%ld\n",
-              static_cast<double>(micros.size()) * units / std::chrono::duration<double>(now - begin).count(), micros[micros.size() / 2]);
+              static_cast<double>(micros.size()) * units / std::chrono::duration<double>(now - begin).count(),
+              micros[micros.size() / 2]);
   return 0;
 }
 
@@ -45,7 +47,8 @@ int MeasureCommits(const std::string& directory, double seconds, int writers, in
   rocksdb::Options options;
   options.create_if_missing = true;
   rocksdb::DB* opened = nullptr;
-  if (!rocksdb::DB::Open(options, directory + "/commits", &opened).ok()) return std::fputs("cannot open RocksDB\n", stderr), 1;
+  if (!rocksdb::DB::Open(options, directory + "/commits", &opened).ok())
+    return std::fputs("cannot open RocksDB\n", stderr), 1;
   const std::unique_ptr<rocksdb::DB> database(opened);
   const std::string value(bytes, 'x');
   rocksdb::WriteOptions synced;

@@ -1,4 +1,5 @@
-// Closed-loop load over REST: each client is one kept-alive TLS connection. Arguments: load.h; TARGET is host:port of a gateway.
+// Closed-loop load over REST: each client is one kept-alive TLS connection. Arguments: load.h; TARGET is host:port of a
+// gateway.
 //   gate   POST /v1/agents, validateOnly, of the set `bench-0`
 //   set    PUT /v1/secrets/bench-N of 4 keys of 1 KiB, each client its own set, fresh values every time
 //   get    GET /v1/secrets/bench-0
@@ -54,8 +55,8 @@ std::string FreshEntries() {
   const std::string stamp = std::to_string(Load::Clock::now().time_since_epoch().count());
   std::string body = R"({"secrets":[)";
   for (int i = 0; i < 4; ++i) {
-    body += std::string(i == 0 ? "" : ",") + R"({"secretKey":"KEY_)" + std::to_string(i) + R"(","secretValue":")" + stamp +
-            std::string(1024 - stamp.size(), 'x') + "\"}";
+    body += std::string(i == 0 ? "" : ",") + R"({"secretKey":"KEY_)" + std::to_string(i) + R"(","secretValue":")" +
+            stamp + std::string(1024 - stamp.size(), 'x') + "\"}";
   }
   return body + "]}";
 }
@@ -77,7 +78,8 @@ asio::awaitable<void> Run(const LoadOptions& options, int number, Stream& stream
 asio::awaitable<void> Connect(const LoadOptions& options, Stream& stream) {
   const size_t colon = options.target.rfind(':');
   asio::ip::tcp::resolver resolver(stream.get_executor());
-  const auto found = co_await resolver.async_resolve(options.target.substr(0, colon), options.target.substr(colon + 1), asio::use_awaitable);
+  const auto found = co_await resolver.async_resolve(options.target.substr(0, colon), options.target.substr(colon + 1),
+                                                     asio::use_awaitable);
   co_await asio::async_connect(stream.lowest_layer(), found, asio::use_awaitable);
   stream.lowest_layer().set_option(asio::ip::tcp::no_delay(true));
   co_await stream.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);

@@ -44,8 +44,9 @@ class FakeApiCalls final : public ApiCalls {
     stream_status_ = std::move(status);
   }
 
-  asio::awaitable<absl::Status> CallRaw(const Request& caller, const char* path, Repeat, const google::protobuf::Message& request,
-                                        google::protobuf::Message& response, absl::Duration timeout) override {
+  asio::awaitable<absl::Status> CallRaw(const Request& caller, const char* path, Repeat,
+                                        const google::protobuf::Message& request, google::protobuf::Message& response,
+                                        absl::Duration timeout) override {
     called.push_back(path);
     callers.push_back(caller.id);
     timeouts.push_back(timeout);
@@ -104,7 +105,8 @@ class FakeApiCalls final : public ApiCalls {
     bool read_ = false;
   };
 
-  std::map<std::string, std::function<absl::Status(const google::protobuf::Message&, google::protobuf::Message&)>> answers_;
+  std::map<std::string, std::function<absl::Status(const google::protobuf::Message&, google::protobuf::Message&)>>
+      answers_;
   std::deque<std::string> streamed_;
   absl::Status stream_status_;
   int stream_count_ = 0;

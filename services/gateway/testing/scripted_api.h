@@ -28,8 +28,8 @@ class ScriptedApi {
   ScriptedApi() { Start(); }
 
   void Start() {
-    server_ = *RpcServer::Start({&sets_, &organizations_},
-                                {Door{{.address = target()}, grpc::InsecureServerCredentials()}});
+    server_ =
+        *RpcServer::Start({&sets_, &organizations_}, {Door{{.address = target()}, grpc::InsecureServerCredentials()}});
   }
   void Stop() { server_.reset(); }
   void SetServing(bool serving) { server_->SetServing(serving); }
@@ -109,10 +109,12 @@ class ScriptedApi {
       response->set_name(request->secret_set());
       return api.Answer(*context);
     }
-    grpc::Status WaitUntilReady(grpc::ServerContext* context, const v1::WaitUntilReadyRequest*, v1::SecretSet*) override {
+    grpc::Status WaitUntilReady(grpc::ServerContext* context, const v1::WaitUntilReadyRequest*,
+                                v1::SecretSet*) override {
       return api.Answer(*context);
     }
-    grpc::Status SetSecrets(grpc::ServerContext* context, const v1::SetSecretsRequest*, v1::SetSecretsResponse*) override {
+    grpc::Status SetSecrets(grpc::ServerContext* context, const v1::SetSecretsRequest*,
+                            v1::SetSecretsResponse*) override {
       return api.Answer(*context);
     }
     grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* WatchSecretSets(grpc::CallbackServerContext*,
