@@ -1,6 +1,5 @@
 """One whole Keyferry on loopback. `./dev up` and every system test start it through this module."""
 
-import ctypes
 import hashlib
 import json
 import os
@@ -47,9 +46,8 @@ def free_port():
                 continue
 
 
-def die_with_parent():
-    """In the child, before it becomes the daemon: it does not outlive a test that was killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+# Before a command: it does not outlive a test that was killed. No preexec_fn, since gRPC's handlers around a fork() in Python would run with it.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
 def thread_states(pid):
@@ -89,8 +87,8 @@ class Daemon:
         self.ready_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=None if self.lasting else die_with_parent, env={"PATH": "/usr/bin:/bin", **self.environment})
+                [*(() if self.lasting else DIE_WITH_PARENT), *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, env={"PATH": "/usr/bin:/bin", **self.environment})
         self.pid_file.write_text(str(self.process.pid))
         if wait:
             self.wait_ready()

@@ -4,7 +4,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from harness import ROOT, SystemFailure, die_with_parent, free_port, wait_for
+from harness import DIE_WITH_PARENT, ROOT, SystemFailure, free_port, wait_for
 
 
 class Proxy:
@@ -28,7 +28,7 @@ class Proxy:
 
     def start(self):
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+            self.process = subprocess.Popen([*DIE_WITH_PARENT, *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             wait_for(self._answers, f"{self.command[0]} listens")
         except SystemFailure as failure:
