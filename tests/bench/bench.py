@@ -1,6 +1,6 @@
 """./dev bench: the first six rows of DESIGN.md section 13 and REST beside gRPC, as ratios of ours to a reference that is measured in turns with it.
 
-usage: bench.py [--rounds N] [--seconds S] [--sets N]
+usage: bench.py [--rounds N] [--seconds S] [--sets N] [--rest]
 A ratio is printed as median [least .. most] over the rounds. Absolute numbers of a shared machine say little; they stand in brackets.
 """
 
@@ -130,6 +130,11 @@ class Bench:
         ours = total / (time.monotonic() - start)
         return ours, raw, ours / raw
 
+    def rest_rows(self):
+        for mode in ("get", "gate", "set"):
+            for clients in (1, 64):
+                self.rest_row(mode, clients)
+
     def run(self):
         print(f"rounds {self.options.rounds}, {self.options.seconds} s each; ratio: median [least .. most]; (ours to reference)")
         for clients in (64, 256):
@@ -137,9 +142,7 @@ class Bench:
         for clients in (64, 256):
             self.row(f"2 durable set (4 x 1 KiB) / echo of the same size, {clients} clients", ">= 0.60", self.throughput("set", clients))
         print("3 durable set / etcd transaction of the same rows: not measured here (needs etcd-server; goal >= 2.0)")
-        for mode in ("get", "gate", "set"):
-            for clients in (1, 64):
-                self.rest_row(mode, clients)
+        self.rest_rows()
         self.row("4 durable set p50, 1 client / (round trip + commit), us", "<= 1.2", self.set_latency)
         self.row("5 set -> ready p50, 1 client / 3 x (fdatasync + round trip), us", "<= 1.0", self.ready_latency)
         self.client("fill", self.api_address, 64, 3600, self.options.sets)
@@ -151,12 +154,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rest", action="store_true", help="the REST rows alone")
     parser.add_argument("--sets", type=int, default=100_000)
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BIN.parent))
     bench = Bench(directory, parser.parse_args())
     try:
         bench.start()
-        bench.run()
+        bench.rest_rows() if bench.options.rest else bench.run()
     finally:
         bench.close()
         shutil.rmtree(directory)

@@ -42,7 +42,8 @@ HttpRequest NewRequest(const LoadOptions& options, int number) {
   if (options.mode == "gate") {
     request.method(http::verb::post);
     request.target("/v1/agents");
-    request.body() = R"({"serviceName":"bench","image":"bench:1","secretSet":"bench-0","validateOnly":true})";
+    request.body() =
+        R"({"serviceName":"bench","image":"bench:1","secretSet":"bench-0","region":"us-west","validateOnly":true})";
   } else {
     request.method(http::verb::put);
     request.target("/v1/secrets/bench-" + std::to_string(number));
