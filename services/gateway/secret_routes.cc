@@ -5,12 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
-#include "libs/common/limits.h"
-#include "libs/common/status_macros.h"
 #include "services/gateway/api_methods.h"
 #include "services/gateway/contract_words.h"
 #include "services/gateway/error_answer.h"
 #include "services/gateway/json_object.h"
+#include "services/gateway/listing.h"
 #include "services/gateway/readiness_wait.h"
 #include "services/gateway/request_values.h"
 #include "services/gateway/secret_views.h"
@@ -18,57 +17,10 @@
 namespace keyferry::gateway {
 namespace {
 
-// The most that a list without ?limit holds, about 10 MB; and the most pages that it looks at, as a page may be empty.
-constexpr size_t kMaxListedSets = 20'000;
-constexpr int kMaxListPages = 2'000;
 // The published command line and SDK before 1.0.
 constexpr std::string_view kOldClient = "PipecatCloudCLI/0.";
 
 constexpr FieldName kNames[] = {{"secret_set", "set"}, {"page_size", "limit"}, {"page_token", "after"}};
-
-struct ListQuery {
-  v1::ListSecretSetsRequest call;
-  bool is_one_page = false;
-};
-
-absl::StatusOr<ListQuery> ParseList(const Request& request) {
-  RETURN_IF_ERROR(CheckQuery(request, {"region", "limit", "after"}));
-  ASSIGN_OR_RETURN(const std::optional<std::string> region, QueryValue(request, "region"));
-  ASSIGN_OR_RETURN(const std::optional<int64_t> limit, QueryInteger(request, "limit", 1, kMaxPageSize));
-  ASSIGN_OR_RETURN(const std::optional<std::string> after, QueryValue(request, "after"));
-  ListQuery query{.is_one_page = limit || after};
-  query.call.set_organization(request.Parameter("org"));
-  query.call.set_region(region.value_or(""));
-  query.call.set_page_size(static_cast<int32_t>(limit.value_or(kMaxPageSize)));
-  query.call.set_page_token(after.value_or(""));
-  return query;
-}
-
-absl::Status ListTooLarge() {
-  return MakeError(
-      absl::StatusCode::kInvalidArgument,
-      absl::StrCat("there are more than ", kMaxListedSets, " secret sets; read them in pages: ?limit=", kMaxPageSize,
-                   ", then with &after= and the answer's nextPageToken, or one region: ?region="),
-      {.reason = "LIST_TOO_LARGE"});
-}
-
-// The text of the list as it grows: the objects of thousands of sets would take five times the room.
-struct ListText {
-  std::string body = R"({"sets":[)";
-  size_t set_count = 0;
-
-  void Add(const v1::ListSecretSetsResponse& page) {
-    for (const v1::SecretSet& set : page.secret_sets()) {
-      absl::StrAppend(&body, set_count++ > 0 ? "," : "", JsonLine(SetEntryJson(set)));
-    }
-  }
-  Answer Finish(const std::string& next_page_token) && {
-    absl::StrAppend(&body, "]");
-    if (!next_page_token.empty()) absl::StrAppend(&body, R"(,"nextPageToken":)", JsonLine(next_page_token));
-    absl::StrAppend(&body, "}");
-    return {.body = std::move(body)};
-  }
-};
 
 template <typename CallT>
 CallT NamedCall(const Request& request) {
@@ -101,20 +53,12 @@ absl::StatusOr<Answer> PullSecretAnswer(const Request& request, const v1::Secret
   return answer;
 }
 
-Answer TaggedAnswer(const Request& request, const v1::SecretSet& set, const Json& body) {
-  Answer answer = JsonAnswer(200, body);
-  const std::string entity_tag = EntityTag(set.etag(), answer.body);
-  if (IsKnownToClient(request, entity_tag)) answer = Answer{.status = 304};
-  answer.headers.push_back({"ETag", entity_tag});
-  return answer;
-}
-
 // Who waited is told of any set whether it was worth it.
 Answer WaitAnswer(const Request& request, const ReadinessWait& wait, const v1::SecretSet& set) {
   const bool has_keys = set.type() != v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET;
   Json body = has_keys ? SetDetailsJson(set) : SetEntryJson(set);
   body["timedOut"] = TimedOut(wait, set);
-  return TaggedAnswer(request, set, body);
+  return TaggedAnswer(request, set.etag(), body);
 }
 
 asio::awaitable<absl::StatusOr<v1::SecretSet>> FetchSet(const Request& request, ApiCalls& api) {
@@ -125,19 +69,18 @@ asio::awaitable<absl::StatusOr<v1::SecretSet>> FetchSet(const Request& request, 
 }  // namespace
 
 AnswerTask ListSecretSets(const Request& request, ApiCalls& api) {
-  absl::StatusOr<ListQuery> query = ParseList(request);
+  auto query = ParseList<v1::ListSecretSetsRequest>(request, {"region", "limit", "after"});
   if (!query.ok()) co_return query.status();
-  ListText text;
-  for (int pages = 0; pages < kMaxListPages && text.set_count <= kMaxListedSets; ++pages) {
+  ListText text("sets", "secret sets", kMaxListedSets);
+  for (int pages = 0; pages < kMaxListPages && text.Fits(); ++pages) {
     const absl::StatusOr<v1::ListSecretSetsResponse> page = co_await api.Call(request, kListSecretSets, query->call);
     if (!page.ok()) co_return InContractWords(page.status(), kNames);
-    text.Add(*page);
+    for (const v1::SecretSet& set : page->secret_sets()) text.Add(SetEntryJson(set));
     const std::string& next = page->next_page_token();
-    if (query->is_one_page || (next.empty() && text.set_count <= kMaxListedSets))
-      co_return std::move(text).Finish(next);
+    if (query->is_one_page || (next.empty() && text.Fits())) co_return std::move(text).Finish(next);
     query->call.set_page_token(next);
   }
-  co_return ListTooLarge();
+  co_return text.TooLarge();
 }
 
 AnswerTask GetSecretSet(const Request& request, ApiCalls& api) {
@@ -153,7 +96,7 @@ AnswerTask GetSecretSet(const Request& request, ApiCalls& api) {
   if (!set.ok()) co_return InContractWords(set.status(), kNames);
   if (*wait) co_return WaitAnswer(request, **wait, *set);
   if (set->type() == v1::SECRET_SET_TYPE_IMAGE_PULL_SECRET) co_return PullSecretAnswer(request, *set);
-  co_return TaggedAnswer(request, *set, SetDetailsJson(*set));
+  co_return TaggedAnswer(request, set->etag(), SetDetailsJson(*set));
 }
 
 AnswerTask ListGenerations(const Request& request, ApiCalls& api) {

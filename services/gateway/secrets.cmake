@@ -7,7 +7,7 @@ keyferry_test(gateway_wire_test
   LINK keyferry_gateway_wire)
 
 keyferry_library(keyferry_gateway_secrets
-  SOURCES contract_words.cc event_routes.cc event_stream.cc readiness_wait.cc request_values.cc secret_routes.cc secret_views.cc
+  SOURCES contract_words.cc event_routes.cc event_stream.cc listing.cc readiness_wait.cc request_values.cc secret_routes.cc secret_views.cc
           secret_write_routes.cc secret_writes.cc
   PUBLIC keyferry_gateway_calls keyferry_gateway_text keyferry_gateway_wire)
 keyferry_test(gateway_secrets_test
