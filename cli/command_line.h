@@ -10,7 +10,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "cli/admin_flags.h"
 #include "cli/key_value_arguments.h"
+#include "cli/organization_flags.h"
 #include "cli/output.h"
 #include "cli/settings.h"
 
@@ -65,9 +67,14 @@ struct CommandLine {
   bool blind = false;
   bool allow_mass_delete = false;
   bool retry_failed = false;
+  std::string provisioner;
+  bool replace_sealing_key = false;
   std::string default_region;
   std::string role;
   std::string shell;
+
+  AdminFlags admin;
+  OrganizationFlags organization;
 
   // Secret bytes among the arguments, to be overwritten in argv.
   std::vector<ArgumentTail> secret_arguments;

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/admin_tree.h"
+
 #ifndef KEYFERRY_VERSION
 #define KEYFERRY_VERSION "unknown"
 #endif
@@ -31,6 +33,7 @@ class CommandTreeBuilder {
     AddRegionCommands(app);
     AddOrganizationCommands(app);
     AddKeyCommands(app);
+    AddAdminTree(app, line_, raw_.wait);
     app.add_subcommand("whoami", "Show who the credential is and what it may do");
     CLI::App* completion = app.add_subcommand("completion", "Print a completion script for a shell");
     completion->add_option("SHELL", line_.shell, "bash, zsh or fish")
@@ -185,10 +188,20 @@ class CommandTreeBuilder {
          "The region's code");
     CLI::App* create = regions->add_subcommand("create", "Create a region (operators)");
     Name(create, "The region's code");
-    create->add_option("--sealing-key", line_.sealing_key, "The region's X25519 public key, 32 bytes in base64")
-        ->required();
+    create->add_option(
+        "--sealing-key", line_.sealing_key,
+        "The region's X25519 public key, 32 bytes in base64; its first provisioner brings it where absent");
     create->add_flag("--blind", line_.blind, "No escrow: only the region can open its values");
     create->add_option("--display-name", line_.display_name, "Name for people");
+    CLI::App* token = regions->add_subcommand(
+        "token", "Make a token that enrolls one provisioner, and print it, this once (operators)");
+    Name(token, "The region's code");
+    token->add_flag("--replace-sealing-key", line_.replace_sealing_key,
+                    "The region's key is lost: who enrolls with this token brings another");
+    CLI::App* revoke =
+        regions->add_subcommand("revoke", "Cut off the region's provisioners, or one of them, for good (operators)");
+    Name(revoke, "The region's code");
+    revoke->add_option("--provisioner", line_.provisioner, "This one alone");
     CLI::App* resync = regions->add_subcommand("resync", "Send everything to the region again (operators)");
     Name(resync, "The region's code");
     resync->add_flag("--allow-mass-delete", line_.allow_mass_delete,
@@ -202,12 +215,26 @@ class CommandTreeBuilder {
     CLI::App* create = organizations->add_subcommand("create", "Create an organization (operators)");
     Name(create, "Its name");
     create->add_option("--display-name", line_.display_name, "Name for people");
+    CLI::App* remove = organizations->add_subcommand("delete", "Delete an organization and all that it has, for good (operators)");
+    Name(remove, "Its name");
+    remove->add_option("--confirm", line_.organization.confirm, "The name again, for scripts; asked for where absent");
     CLI::App* properties = organizations->add_subcommand("properties", "The organization's properties");
     properties->require_subcommand(1);
     properties->add_subcommand("get", "Show them");
     properties->add_subcommand("set", "Change them")
         ->add_option("--default-region", line_.default_region, "Region of sets and deployments that name none")
         ->required();
+    AddQuota(organizations->add_subcommand("quota", "How much the organization may have, and has"));
+  }
+
+  void AddQuota(CLI::App* quota) {
+    quota->require_subcommand(1);
+    quota->add_subcommand("get", "Show it");
+    CLI::App* set = quota->add_subcommand("set", "Change it (operators); 0: back to the default");
+    set->add_option("--max-secret-sets", line_.organization.max_secret_sets, "Secret sets and image pull secrets");
+    set->add_option("--max-deployments", line_.organization.max_deployments, "Deployments");
+    set->add_option("--max-api-keys", line_.organization.max_api_keys, "Live API keys");
+    set->add_option("--max-calls-per-second", line_.organization.max_calls_per_second, "Calls a second, of all its callers");
   }
 
   void AddKeyCommands(CLI::App& app) {
@@ -218,6 +245,11 @@ class CommandTreeBuilder {
     create->add_option("--role", line_.role, "admin, member, deployer or viewer")
         ->required()
         ->check(CLI::IsMember(Roles()));
+    create->add_option("--expires", line_.organization.expires, "How long it lives: 90d, 12h; 1m to 3650d. For good where absent");
+    CLI::App* rotate = keys->add_subcommand("rotate", "Make a key in place of one, and print it, this once");
+    rotate->add_option("ID", line_.name, "As `keys list` shows it")->required();
+    rotate->add_option("--overlap", line_.organization.overlap, "How long the old one lives on: 0 to 30d; 24h where absent");
+    rotate->add_option("--expires", line_.organization.expires, "As for keys create; as long as the old one was made for where absent");
     keys->add_subcommand("revoke", "Revoke an API key, at once")
         ->add_option("ID", line_.name, "As `keys list` shows it")
         ->required();

@@ -22,6 +22,16 @@ void AddDeployCommands(CommandTable& table);
 void AddRegionCommands(CommandTable& table);
 // orgs, keys, whoami
 void AddOrganizationCommands(CommandTable& table);
+// admin keys
+void AddAdminKeyCommands(CommandTable& table);
+// admin backup, backups, restore
+void AddAdminBackupCommands(CommandTable& table);
+// admin audit
+void AddAdminAuditCommands(CommandTable& table);
+// admin identities
+void AddAdminIdentityCommands(CommandTable& table);
+// admin status
+void AddAdminStatusCommands(CommandTable& table);
 
 // What a write of a set prints. With --wait it waits first: then the set is ready, or this is what WaitForSecretSet
 // says.

@@ -48,6 +48,11 @@ CommandTable AllCommands() {
   AddDeployCommands(table);
   AddRegionCommands(table);
   AddOrganizationCommands(table);
+  AddAdminBackupCommands(table);
+  AddAdminKeyCommands(table);
+  AddAdminAuditCommands(table);
+  AddAdminIdentityCommands(table);
+  AddAdminStatusCommands(table);
   return table;
 }
 

@@ -131,18 +131,24 @@ Json ToDocument(const v1::Deployment& deployment) {
 Json ToDocument(const v1::Region& region) {
   Json document = {{"code", region.code()}, {"displayName", region.display_name()}};
   // Tenants are told no more.
-  if (region.sealing_key_id().empty()) return document;
-  document["sealingKeyId"] = absl::BytesToHexString(region.sealing_key_id());
+  if (!region.has_create_time()) return document;
+  if (!region.sealing_key_id().empty()) document["sealingKeyId"] = absl::BytesToHexString(region.sealing_key_id());
+  document["previousSealingKeyCount"] = region.previous_sealing_keys_size();
   document["blind"] = region.blind();
   document["pendingCount"] = region.pending_count();
   document["oldestPendingSeconds"] = region.oldest_pending_seconds();
   document["provisioners"] = Json::array();
   for (const v1::Provisioner& provisioner : region.provisioners()) {
-    document["provisioners"].push_back({{"id", provisioner.id()},
-                                        {"active", provisioner.active()},
-                                        {"version", provisioner.version()},
-                                        {"connectedAt", TimeText(provisioner.connect_time())},
-                                        {"certificateExpiresAt", TimeText(provisioner.certificate_expire_time())}});
+    Json shown = {{"id", provisioner.id()}, {"connected", provisioner.connected()}, {"active", provisioner.active()}};
+    if (provisioner.connected()) {
+      shown["version"] = provisioner.version();
+      shown["connectedAt"] = TimeText(provisioner.connect_time());
+    }
+    if (provisioner.has_enroll_time()) shown["enrolledAt"] = TimeText(provisioner.enroll_time());
+    if (provisioner.has_certificate_expire_time())
+      shown["certificateExpiresAt"] = TimeText(provisioner.certificate_expire_time());
+    if (provisioner.has_revoke_time()) shown["revokedAt"] = TimeText(provisioner.revoke_time());
+    document["provisioners"].push_back(std::move(shown));
   }
   document["createdAt"] = TimeText(region.create_time());
   return document;
@@ -166,7 +172,10 @@ Json ToDocument(const v1::ApiKey& key) {
                    {"role", RoleWord(key.role())},
                    {"author", key.author()},
                    {"createdAt", TimeText(key.create_time())}};
+  PutUnlessEmpty(document, "expiresAt", TimeText(key.expire_time()));
+  PutUnlessEmpty(document, "lastUsedAt", TimeText(key.last_use_time()));
   PutUnlessEmpty(document, "revokedAt", TimeText(key.revoke_time()));
+  PutUnlessEmpty(document, "replacedBy", key.replaced_by());
   return document;
 }
 

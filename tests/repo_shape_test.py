@@ -13,12 +13,13 @@ DIRECTORIES = ("proto", "libs", "services", "cli", "tests", "deploy", "cmake", "
 # Who may include whom: a directory, and the directories that it may include beside itself. Everybody may include libs/common.
 LAYERS = {
     "libs/common": [],
+    "libs/metrics": [],
     "libs/crypto": [],
     "libs/model": ["libs/crypto"],
-    "libs/storage": ["libs/crypto", "libs/model"],
+    "libs/storage": ["libs/metrics", "libs/crypto", "libs/model"],
     "libs/rpc": ["libs/crypto", "libs/model", "keyferry/v1", "google"],
-    "services/api": ["libs/crypto", "libs/model", "libs/storage", "libs/rpc", "keyferry/v1", "google"],
-    "services/provisioner": ["libs/crypto", "libs/model", "libs/rpc", "keyferry/v1", "google"],
+    "services/api": ["libs/metrics", "libs/crypto", "libs/model", "libs/storage", "libs/rpc", "keyferry/v1", "google"],
+    "services/provisioner": ["libs/metrics", "libs/crypto", "libs/model", "libs/rpc", "keyferry/v1", "google"],
     "services/gateway": ["libs/rpc", "keyferry/v1", "google"],
     "cli": ["libs/crypto", "libs/model", "libs/rpc", "keyferry/v1", "google"],
 }
@@ -29,14 +30,14 @@ EXTRA = {
     "services/provisioner/region_rows": ["keyferry/storage"],
 }
 # Files of the services that speak the wire's protos: handlers and streams, never use cases.
-WIRE = r"main|guard|access_policy|\w+_(service|reactor|conversion)|provisioning|region_session|event_|inventory|sync_"
+WIRE = r"main|serve|guard|access_policy|\w+_(service|reactor|conversion)|provisioning|region_session|event_|inventory|sync_|enrollment_client"
 # Headers of others that only some files may include: pattern of the include, and of the files.
 CONFINED = [
     (r"sodium\.h", r"libs/crypto/"),
     (r"openssl/.*", r"libs/(crypto|rpc)/|services/gateway/(http|tls)_"),
     (r"boost/.*", r"services/gateway/|tests/"),
-    (r"prometheus/.*", r"services/gateway/metrics\.cc"),
-    (r"rocksdb/.*", r"libs/storage/rocks|services/provisioner/region_|tests/bench/"),
+    (r"prometheus/.*", r"libs/metrics/|services/gateway/metrics\.cc"),
+    (r"rocksdb/.*", r"libs/storage/(rocks|older_store_test)|services/provisioner/region_|tests/bench/"),
     (r"keyferry/v1/.*", rf"libs/rpc/|services/\w+/({WIRE})\w*\.(cc|h)|services/gateway/|services/\w+/(testing/|\w+_test\.cc)|cli/|tests/"),
     (r"CLI/CLI\.hpp", r"cli/"),
 ]

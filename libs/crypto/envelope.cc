@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/common/status_macros.h"
+#include "libs/crypto/reseal.h"
 
 namespace keyferry {
 namespace {
@@ -42,7 +43,7 @@ absl::StatusOr<SealedDataKey> DataKey::SealToRegion(SealedBoxSender& sender, std
 }
 
 std::string DataKey::Wrap(const SecretBytes& escrow_key) const {
-  return SealFrame(escrow_key, key_.Access(), EscrowContext(context_, id_));
+  return WrapDataKey(escrow_key, context_, id_, key_);
 }
 
 OpenedDataKey::OpenedDataKey(SealContext context, std::string id, CommittedKey key)
@@ -60,9 +61,22 @@ absl::StatusOr<SecretBytes> OpenedDataKey::Open(const SealedEntry& entry) const 
   return key_.Open(entry.ciphertext, ValueContext(context_, entry.key, id_));
 }
 
+std::string WrapDataKey(const SecretBytes& escrow_key, const SealContext& context, std::string_view data_key_id,
+                        const SecretBytes& data_key) {
+  return SealFrame(escrow_key, data_key.Access(), EscrowContext(context, data_key_id));
+}
+
 absl::StatusOr<SecretBytes> UnwrapDataKey(const SecretBytes& escrow_key, const SealContext& context,
                                           std::string_view data_key_id, std::string_view wrapped) {
   return OpenFrame(escrow_key, wrapped, EscrowContext(context, data_key_id));
+}
+
+absl::StatusOr<SealedDataKey> SealAgain(const SealedDataKey& sealed, const SecretBytes& data_key, const SealContext& context, SealedBoxSender& sender,
+                                        std::string_view region_public_key) {
+  RETURN_IF_ERROR(CommittedKey::Open(data_key, sealed.salt, sealed.commitment).status());
+  SealedDataKey again = sealed;
+  ASSIGN_OR_RETURN(again.region_box, sender.Seal(region_public_key, data_key, BoxContext(context, sealed.id)));
+  return again;
 }
 
 }  // namespace keyferry

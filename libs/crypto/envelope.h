@@ -74,6 +74,8 @@ class OpenedDataKey {
   CommittedKey key_;
 };
 
+// What DataKey::Wrap gives, of a data key that was unwrapped before.
+std::string WrapDataKey(const SecretBytes& escrow_key, const SealContext& context, std::string_view data_key_id, const SecretBytes& data_key);
 // Escrow's side: the data key out of Wrap's frame, to be opened with CommittedKey or sealed again.
 absl::StatusOr<SecretBytes> UnwrapDataKey(const SecretBytes& escrow_key, const SealContext& context, std::string_view data_key_id,
                                           std::string_view wrapped);

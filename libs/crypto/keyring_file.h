@@ -1,9 +1,10 @@
-// The file beneath a Keyring: who may have written it, and writing a new one without ever replacing another.
+// The file beneath a Keyring: who may have written it, writing a new one, and replacing one by its successor.
 //
 // Thread safety: all functions from any thread.
 #ifndef KEYFERRY_CRYPTO_KEYRING_FILE_H_
 #define KEYFERRY_CRYPTO_KEYRING_FILE_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ absl::StatusOr<SecretBytes> ReadKeyringFile(const std::string& path, const std::
 
 // A new file of mode 0600, durable on return. AlreadyExists when the name is taken; then nothing changed.
 absl::Status WriteNewKeyringFile(const std::string& path, std::string_view content);
+
+// Reads the file as ReadKeyringFile does and puts what the edit makes of it in its place, with the same owner and mode, durable on return; one at a
+// time. The edit's error, and then nothing changed. FailedPrecondition: systemd's copy of a credential. Unavailable: it cannot be written.
+absl::Status ReplaceKeyringFile(const std::string& path, const std::function<absl::StatusOr<SecretBytes>(const SecretBytes&)>& edit);
 
 }  // namespace keyferry
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/crypto/aead.h"
+#include "libs/crypto/reseal.h"
 #include "libs/crypto/x25519.h"
 
 namespace keyferry {
@@ -103,6 +104,10 @@ class CachingSender final : public SealedBoxSender {
 }  // namespace
 
 std::string SealingKeyId(std::string_view public_key) { return Sha256(public_key).substr(0, kSealingKeyIdBytes); }
+
+std::string_view RecipientOf(std::string_view region_box) {
+  return region_box.size() < kOverheadBytes ? std::string_view() : region_box.substr(2, kSealingKeyIdBytes);
+}
 
 RegionKey RegionKey::Generate() { return *FromPrivate(SecretBytes::Random(kSealingKeyBytes)); }
 

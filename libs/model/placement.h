@@ -31,6 +31,8 @@ struct DesiredState {
   int64_t generation = 0;
   std::string digest;
   absl::Time desired_time;
+  // Of the call that wrote it; for logs. May be empty.
+  std::string request_id;
 };
 
 struct Observation {

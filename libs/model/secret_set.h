@@ -78,6 +78,8 @@ struct Deployment {
   absl::Time update_time;
   std::string sealed_object;
   std::string digest;
+  // Of the data keys that its sealed object names; none of a blind region.
+  std::vector<EscrowedKey> escrowed_keys;
 
   std::string Etag() const;
 };

@@ -19,6 +19,8 @@ namespace keyferry {
 namespace {
 
 using grpc::experimental::FileWatcherCertificateProvider;
+using grpc::experimental::IdentityKeyCertPair;
+using grpc::experimental::StaticDataCertificateProvider;
 using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
@@ -68,6 +70,11 @@ absl::Status CheckKeyPair(const TlsFiles& files) {
   return absl::OkStatus();
 }
 
+std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
 grpc::ChannelArguments HouseArguments() {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
@@ -83,6 +90,11 @@ grpc::ChannelArguments HouseArguments() {
 }
 
 }  // namespace
+
+absl::Status CheckTlsFiles(const TlsFiles& files) {
+  RETURN_IF_ERROR(CheckKeyPair(files));
+  return files.roots.empty() ? absl::OkStatus() : ReadCertificate(files.roots).status();
+}
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MutualTlsServerCredentials(const TlsFiles& files) {
   RETURN_IF_ERROR(CheckKeyPair(files));
@@ -113,6 +125,17 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(
       has_identity ? files.private_key : "", files.certificate_chain, files.roots, kRefreshSeconds));
   options.watch_root_certs();
   if (has_identity) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> FixedTlsChannelCredentials(const TlsFiles& files) {
+  RETURN_IF_ERROR(CheckTlsFiles(files));
+  const std::vector<IdentityKeyCertPair> identity = {
+      {.private_key = ReadWhole(files.private_key), .certificate_chain = ReadWhole(files.certificate_chain)}};
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<StaticDataCertificateProvider>(ReadWhole(files.roots), identity));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
   return grpc::experimental::TlsCredentials(options);
 }
 

@@ -22,12 +22,17 @@ struct TlsFiles {
   std::string roots;
 };
 
+// Whether certificate and key can be read and match; roots too, unless empty.
+absl::Status CheckTlsFiles(const TlsFiles& files);
+
 // Requires and verifies a client certificate.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MutualTlsServerCredentials(const TlsFiles& files);
 // Asks for none. roots is not used.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsServerCredentials(const TlsFiles& files);
 // Presents certificate_chain when it is not empty.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> TlsChannelCredentials(const TlsFiles& files);
+// The same from what the files hold now: for a channel that lives no longer than one connection.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> FixedTlsChannelCredentials(const TlsFiles& files);
 
 // A channel with the house's keepalive (30 s / 10 s, also without calls), message limits, bdp_probe 0 and a 64 KiB
 // look-ahead. target: `host:port` or `unix:/path`.

@@ -1,38 +1,32 @@
 #include "libs/rpc/peer_identities.h"
 
 #include <grpcpp/security/auth_context.h>
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
-#include <ctime>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "libs/common/status_macros.h"
+#include "libs/crypto/certificate.h"
 
 namespace keyferry {
 namespace {
 
 std::string ToString(grpc::string_ref text) { return std::string(text.data(), text.size()); }
 
-absl::StatusOr<absl::Time> ExpiryOf(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
-                                                      BIO_free);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr),
-                                                                X509_free);
-  std::tm fields{};
-  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &fields) != 1) {
-    return absl::UnauthenticatedError("the client certificate cannot be read");
+absl::Status CheckLeaf(const CertificateFacts& facts) {
+  if (facts.is_authority) return absl::UnauthenticatedError("the client certificate is an authority's; it must be a leaf");
+  if (!facts.may_sign || !facts.may_be_client) {
+    return absl::UnauthenticatedError("the client certificate must say that it is for digital signatures and for TLS clients");
   }
-  return absl::FromTM(fields, absl::UTCTimeZone());
+  return absl::OkStatus();
 }
 
 class CachedPeerIdentities final : public PeerIdentities {
  public:
-  explicit CachedPeerIdentities(std::string_view trust_domain) : trust_domain_(trust_domain) {}
+  CachedPeerIdentities(std::string_view trust_domain, std::string_view provisioner_authority)
+      : trust_domain_(trust_domain), provisioner_authority_(provisioner_authority) {}
 
   absl::StatusOr<std::shared_ptr<const PeerIdentity>> Identify(const grpc::AuthContext& context) override {
     const std::vector<grpc::string_ref> pems = context.FindPropertyValues("x509_pem_cert");
@@ -56,12 +50,22 @@ class CachedPeerIdentities final : public PeerIdentities {
     if (ids.size() != 1 || context.FindPropertyValues("peer_uri").size() != 1) {
       return absl::UnauthenticatedError("the client certificate must hold exactly one URI, and that a SPIFFE id");
     }
-    ASSIGN_OR_RETURN(SpiffeId id, ParseSpiffeId(ToString(ids[0]), trust_domain_));
-    ASSIGN_OR_RETURN(const absl::Time expiry, ExpiryOf(pem));
-    return PeerIdentity{.id = std::move(id), .expiry = expiry};
+    const absl::StatusOr<CertificateFacts> facts = ReadCertificate(pem);
+    if (!facts.ok()) return absl::UnauthenticatedError("the client certificate cannot be read");
+    RETURN_IF_ERROR(CheckLeaf(*facts));
+    // A NUL inside, or whatever else gRPC and we do not read alike.
+    if (facts->uris.size() != 1 || facts->uris[0] != ToString(ids[0])) {
+      return absl::UnauthenticatedError("the client certificate's URI cannot be read");
+    }
+    ASSIGN_OR_RETURN(SpiffeId id, ParseSpiffeId(facts->uris[0], trust_domain_));
+    if (id.kind != SpiffeKind::kProvisioner && !provisioner_authority_.empty() && IsSignedBy(pem, provisioner_authority_)) {
+      return absl::UnauthenticatedError("the authority that signed the client certificate vouches for provisioners alone");
+    }
+    return PeerIdentity{.id = std::move(id), .expiry = facts->not_after};
   }
 
   const std::string trust_domain_;
+  const std::string provisioner_authority_;
   std::mutex mutex_;
   // By the certificate's PEM.
   std::unordered_map<std::string, std::shared_ptr<const PeerIdentity>> known_;
@@ -69,9 +73,9 @@ class CachedPeerIdentities final : public PeerIdentities {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PeerIdentities>> PeerIdentities::Create(std::string_view trust_domain) {
+absl::StatusOr<std::unique_ptr<PeerIdentities>> PeerIdentities::Create(std::string_view trust_domain, std::string_view provisioner_authority) {
   RETURN_IF_ERROR(CheckTrustDomain(trust_domain));
-  return std::make_unique<CachedPeerIdentities>(trust_domain);
+  return std::make_unique<CachedPeerIdentities>(trust_domain, provisioner_authority);
 }
 
 }  // namespace keyferry

@@ -28,12 +28,12 @@ struct PeerIdentity {
 
 class PeerIdentities {
  public:
-  // InvalidArgument: the trust domain is none.
-  static absl::StatusOr<std::unique_ptr<PeerIdentities>> Create(std::string_view trust_domain);
+  // What `provisioner_authority` (PEM; may be empty) signed counts for provisioners alone. InvalidArgument: the trust domain is none.
+  static absl::StatusOr<std::unique_ptr<PeerIdentities>> Create(std::string_view trust_domain, std::string_view provisioner_authority = "");
   virtual ~PeerIdentities() = default;
 
-  // Null: the peer presented no certificate (the edge door). Unauthenticated: it did, but not with exactly one URI that
-  // is a SPIFFE id of ours.
+  // Null: the peer presented no certificate (the edge door). Unauthenticated: it did, but not a leaf for digital signatures and TLS clients with
+  // exactly one URI that is a SPIFFE id of ours.
   virtual absl::StatusOr<std::shared_ptr<const PeerIdentity>> Identify(const grpc::AuthContext& context) = 0;
 };
 

@@ -81,6 +81,9 @@ class OwnAcceptServer final : public RpcServer {
 
   std::vector<std::string> addresses() const override { return addresses_; }
   void SetServing(bool serving) override { server_->GetHealthCheckService()->SetServingStatus(serving); }
+  void SetServing(const std::string& service, bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(service, serving);
+  }
 
   void Shutdown(absl::Duration patience) override {
     if (shut_down_.exchange(true)) return;

@@ -42,6 +42,8 @@ class RpcServer {
   virtual std::vector<std::string> addresses() const = 0;
   // Answer of the health service, for every service.
   virtual void SetServing(bool serving) = 0;
+  // The same for one service alone, which need not be one that is served: a name for probes.
+  virtual void SetServing(const std::string& service, bool serving) = 0;
   // NOT_SERVING; no new connections and calls; waits for the calls that run, and cancels those that still do after
   // `patience`. Returns once none runs. Later calls do nothing.
   virtual void Shutdown(absl::Duration patience) = 0;

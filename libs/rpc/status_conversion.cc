@@ -25,7 +25,9 @@ bool IsInternal(absl::StatusCode code) {
          code == absl::StatusCode::kDataLoss;
 }
 
-bool PassesWithTime(absl::StatusCode code) {
+// A full quota stays full until somebody does something about it.
+bool PassesWithTime(absl::StatusCode code, const std::string& reason) {
+  if (reason == "QUOTA_EXCEEDED") return false;
   return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted;
 }
 
@@ -40,7 +42,7 @@ std::string Shorten(absl::string_view text) {
 ErrorDetails DetailsWithDefaults(const absl::Status& status) {
   ErrorDetails details = DetailsOf(status).value_or(ErrorDetails{});
   if (details.reason.empty()) details.reason = absl::StatusCodeToString(status.code());
-  if (!details.retry_after && PassesWithTime(status.code())) details.retry_after = kDefaultRetry;
+  if (!details.retry_after && PassesWithTime(status.code(), details.reason)) details.retry_after = kDefaultRetry;
   return details;
 }
 

@@ -87,6 +87,8 @@ TEST(StatusConversionTest, WhatPassesWithTimeTellsWhenToTryAgain) {
   }
   const absl::Status never = FromGrpcStatus(ToGrpcStatus(absl::NotFoundError("gone"), ""));
   EXPECT_EQ(DetailsOf(never)->retry_after, std::nullopt);
+  const absl::Status full = MakeError(absl::StatusCode::kResourceExhausted, "full", {.reason = "QUOTA_EXCEEDED"});
+  EXPECT_EQ(DetailsOf(FromGrpcStatus(ToGrpcStatus(full, "")))->retry_after, std::nullopt);
 }
 
 TEST(StatusConversionTest, AThousandViolationsStayBelowTheTrailersOfStockClients) {

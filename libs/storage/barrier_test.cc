@@ -22,7 +22,7 @@ class BarrierTest : public ::testing::Test {
  protected:
   void SetUp() override {
     term_ = *beneath_->AcquireWriter(Lineage::kKeep);
-    barrier_ = *Barrier::Open(*beneath_, keyring_, term_);
+    barrier_ = *Barrier::Open(*beneath_, *root_keys_, term_);
     AddOrganization("acme");
     AddOrganization("rival");
   }
@@ -40,7 +40,7 @@ class BarrierTest : public ::testing::Test {
   std::string Beneath(const RowKey& key) { return (*beneath_->Get(key))->value; }
 
   const std::unique_ptr<Store> beneath_ = NewMemoryStore();
-  const Keyring keyring_ = Keyring::ForTest();
+  const std::unique_ptr<RootKeys> root_keys_ = KeyringRootKeys::Create(Keyring::ForTest());
   Term term_;
   std::unique_ptr<Barrier> barrier_;
 };
@@ -96,27 +96,27 @@ TEST_F(BarrierTest, TheErrorNamesTheRowAndNoBytesOfIt) {
 TEST_F(BarrierTest, AnotherBarrierOverTheSameStoreAndKeyringReadsEverything) {
   ASSERT_THAT(Put(keys::SecretSet("acme", "web"), "value"), IsOk());
   ASSERT_THAT(Put(keys::Organization("acme"), "record"), IsOk());
-  const auto again = Barrier::Open(*beneath_, keyring_, term_);
+  const auto again = Barrier::Open(*beneath_, *root_keys_, term_);
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ((*(*again)->store().Get(keys::SecretSet("acme", "web")))->value, "value");
   EXPECT_EQ((*(*again)->store().Get(keys::Organization("acme")))->value, "record");
 }
 
 TEST_F(BarrierTest, AnotherKeyringIsRefused) {
-  const Keyring wrong = Keyring::ForTest();
-  const auto opened = Barrier::Open(*beneath_, wrong, term_);
+  const auto wrong = KeyringRootKeys::Create(Keyring::ForTest());
+  const auto opened = Barrier::Open(*beneath_, *wrong, term_);
   EXPECT_THAT(opened, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(std::string(opened.status().message()), HasSubstr("keyring"));
 }
 
 TEST_F(BarrierTest, AStoreThatLostItsSystemKeyIsRefusedAndNotGivenANewOne) {
   ASSERT_THAT(CommitAndWait(*beneath_, {.term = term_, .mutations = {{.key = keys::WrappedKey("")}}}), IsOk());
-  EXPECT_THAT(Barrier::Open(*beneath_, keyring_, term_), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(Barrier::Open(*beneath_, *root_keys_, term_), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(BarrierTest, AWrappedKeyOpensOnlyForItsOwner) {
   PutBeneath(keys::WrappedKey("rival"), Beneath(keys::WrappedKey("acme")));
-  const auto again = Barrier::Open(*beneath_, keyring_, term_);
+  const auto again = Barrier::Open(*beneath_, *root_keys_, term_);
   ASSERT_THAT(again, IsOk());
   EXPECT_THAT((*again)->KeysOf("acme"), IsOk());
   EXPECT_THAT((*again)->KeysOf("rival"), StatusIs(absl::StatusCode::kDataLoss));
@@ -124,11 +124,11 @@ TEST_F(BarrierTest, AWrappedKeyOpensOnlyForItsOwner) {
 
 TEST_F(BarrierTest, EachOrganizationHasKeysOfItsOwnAndTheyStay) {
   const auto acme = *barrier_->KeysOf("acme"), rival = *barrier_->KeysOf("rival");
-  EXPECT_FALSE(acme->escrow.Equals(rival->escrow));
-  EXPECT_FALSE(acme->fingerprint.Equals(acme->escrow));
-  EXPECT_FALSE(acme->barrier.Equals(acme->escrow));
-  const auto again = *Barrier::Open(*beneath_, keyring_, term_);
-  EXPECT_TRUE((*again->KeysOf("acme"))->escrow.Equals(acme->escrow));
+  EXPECT_FALSE(acme->escrow().Equals(rival->escrow()));
+  EXPECT_FALSE(acme->fingerprint.Equals(acme->escrow()));
+  EXPECT_FALSE(acme->derived.back().barrier.Equals(acme->escrow()));
+  const auto again = *Barrier::Open(*beneath_, *root_keys_, term_);
+  EXPECT_TRUE((*again->KeysOf("acme"))->escrow().Equals(acme->escrow()));
 }
 
 TEST_F(BarrierTest, AnOrganizationWithoutAKeyHoldsNoRows) {
@@ -154,8 +154,8 @@ TEST_F(BarrierTest, AStampedRowCarriesNoValue) {
 TEST_F(BarrierTest, AStoreThatCannotBeReadDoesNotRaiseABarrier) {
   FaultyStore faulty(*beneath_);
   faulty.Inject({.kind = FaultyStore::Kind::kFailGet});
-  EXPECT_THAT(Barrier::Open(faulty, keyring_, term_), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(Barrier::Open(faulty, keyring_, term_), IsOk());
+  EXPECT_THAT(Barrier::Open(faulty, *root_keys_, term_), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(Barrier::Open(faulty, *root_keys_, term_), IsOk());
 }
 
 }  // namespace

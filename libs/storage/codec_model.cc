@@ -105,13 +105,18 @@ std::string Encode(const Deployment& deployment) {
   FillTime(deployment.update_time, record.mutable_update_time());
   record.set_sealed_object(deployment.sealed_object);
   record.set_digest(deployment.digest);
+  for (const EscrowedKey& key : deployment.escrowed_keys) {
+    storage::EscrowedKey& stored = *record.add_escrowed_keys();
+    stored.set_data_key_id(key.data_key_id);
+    stored.set_wrapped_key(key.wrapped_key);
+  }
   return Serialize(record);
 }
 
 template <>
 absl::StatusOr<Deployment> Decode(std::string_view bytes) {
   ASSIGN_OR_RETURN(const auto record, Parse<storage::DeploymentRecord>(bytes));
-  return Deployment{.uid = record.uid(),
+  Deployment deployment{.uid = record.uid(),
                     .region = record.region(),
                     .image = record.image(),
                     .secret_set = record.secret_set(),
@@ -128,6 +133,10 @@ absl::StatusOr<Deployment> Decode(std::string_view bytes) {
                     .update_time = TimeOf(record.update_time()),
                     .sealed_object = record.sealed_object(),
                     .digest = record.digest()};
+  for (const storage::EscrowedKey& key : record.escrowed_keys()) {
+    deployment.escrowed_keys.push_back({.data_key_id = key.data_key_id(), .wrapped_key = key.wrapped_key()});
+  }
+  return deployment;
 }
 
 std::string Encode(const DesiredState& desired) {
@@ -137,6 +146,7 @@ std::string Encode(const DesiredState& desired) {
   record.set_generation(desired.generation);
   record.set_digest(desired.digest);
   FillTime(desired.desired_time, record.mutable_desired_time());
+  record.set_request_id(desired.request_id);
   return Serialize(record);
 }
 
@@ -148,7 +158,8 @@ absl::StatusOr<DesiredState> Decode(std::string_view bytes) {
                       .operation = operation,
                       .generation = record.generation(),
                       .digest = record.digest(),
-                      .desired_time = TimeOf(record.desired_time())};
+                      .desired_time = TimeOf(record.desired_time()),
+                      .request_id = record.request_id()};
 }
 
 std::string Encode(const Observation& observation) {

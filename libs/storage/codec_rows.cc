@@ -1,4 +1,6 @@
-// Rows that are defined beside the codec.
+// Rows of rows.h.
+#include <algorithm>
+
 #include "libs/common/status_macros.h"
 #include "libs/storage/codec.h"
 #include "libs/storage/record_io.h"
@@ -11,6 +13,11 @@ std::string Encode(const OrganizationRow& row) {
   record.set_display_name(row.display_name);
   FillTime(row.create_time, record.mutable_create_time());
   record.set_default_region(row.default_region);
+  record.set_max_secret_sets(row.max_secret_sets);
+  record.set_max_deployments(row.max_deployments);
+  record.set_max_api_keys(row.max_api_keys);
+  record.set_max_calls_per_second(row.max_calls_per_second);
+  if (row.delete_time != absl::InfiniteFuture()) FillTime(row.delete_time, record.mutable_delete_time());
   return Serialize(record);
 }
 
@@ -20,23 +27,49 @@ absl::StatusOr<OrganizationRow> Decode(std::string_view bytes) {
   return OrganizationRow{.uid = record.uid(),
                          .display_name = record.display_name(),
                          .create_time = TimeOf(record.create_time()),
-                         .default_region = record.default_region()};
+                         .default_region = record.default_region(),
+                         .max_secret_sets = record.max_secret_sets(),
+                         .max_deployments = record.max_deployments(),
+                         .max_api_keys = record.max_api_keys(),
+                         .max_calls_per_second = record.max_calls_per_second(),
+                         .delete_time = record.has_delete_time() ? TimeOf(record.delete_time()) : absl::InfiniteFuture()};
 }
 
-std::string Encode(const WrappedKeyRow& row) {
+namespace {
+
+void Fill(const WrappedKey& key, storage::WrappedKeyRecord& record) {
+  record.set_root_key_id(key.root_key_id);
+  record.set_wrapped_key(key.wrapped_key);
+  FillTime(key.create_time, record.mutable_create_time());
+  record.set_number(key.number);
+  for (const auto& [name, value] : key.annotations) (*record.mutable_annotations())[name] = value;
+}
+
+WrappedKey WrappedKeyOf(const storage::WrappedKeyRecord& record) {
+  WrappedKey key{.number = std::max(record.number(), 1),
+                 .root_key_id = record.root_key_id(),
+                 .wrapped_key = record.wrapped_key(),
+                 .create_time = TimeOf(record.create_time())};
+  for (const auto& [name, value] : record.annotations()) key.annotations.emplace(name, value);
+  return key;
+}
+
+}  // namespace
+
+std::string Encode(const WrappedKeysRow& row) {
   storage::WrappedKeyRecord record;
-  record.set_root_key_id(row.root_key_id);
-  record.set_wrapped_key(row.wrapped_key);
-  FillTime(row.create_time, record.mutable_create_time());
+  Fill(row.keys.back(), record);
+  for (size_t i = 0; i + 1 < row.keys.size(); ++i) Fill(row.keys[i], *record.add_older());
   return Serialize(record);
 }
 
 template <>
-absl::StatusOr<WrappedKeyRow> Decode(std::string_view bytes) {
+absl::StatusOr<WrappedKeysRow> Decode(std::string_view bytes) {
   ASSIGN_OR_RETURN(const auto record, Parse<storage::WrappedKeyRecord>(bytes));
-  return WrappedKeyRow{.root_key_id = record.root_key_id(),
-                       .wrapped_key = record.wrapped_key(),
-                       .create_time = TimeOf(record.create_time())};
+  WrappedKeysRow row;
+  for (const auto& older : record.older()) row.keys.push_back(WrappedKeyOf(older));
+  row.keys.push_back(WrappedKeyOf(record));
+  return row;
 }
 
 std::string Encode(const ApiKeyRow& row) {
@@ -49,6 +82,10 @@ std::string Encode(const ApiKeyRow& row) {
   record.set_author(row.author);
   FillTime(row.create_time, record.mutable_create_time());
   if (row.revoke_time != absl::InfiniteFuture()) FillTime(row.revoke_time, record.mutable_revoke_time());
+  if (row.expire_time != absl::InfiniteFuture()) FillTime(row.expire_time, record.mutable_expire_time());
+  if (row.last_use_time != absl::InfinitePast()) FillTime(row.last_use_time, record.mutable_last_use_time());
+  record.set_replaced_by(row.replaced_by);
+  record.set_replaces(row.replaces);
   return Serialize(record);
 }
 
@@ -63,7 +100,11 @@ absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes) {
                    .pepper_id = record.pepper_id(),
                    .author = record.author(),
                    .create_time = TimeOf(record.create_time()),
-                   .revoke_time = record.has_revoke_time() ? TimeOf(record.revoke_time()) : absl::InfiniteFuture()};
+                   .revoke_time = record.has_revoke_time() ? TimeOf(record.revoke_time()) : absl::InfiniteFuture(),
+                   .expire_time = record.has_expire_time() ? TimeOf(record.expire_time()) : absl::InfiniteFuture(),
+                   .last_use_time = record.has_last_use_time() ? TimeOf(record.last_use_time()) : absl::InfinitePast(),
+                   .replaced_by = record.replaced_by(),
+                   .replaces = record.replaces()};
 }
 
 std::string Encode(const RegionRow& row) {
@@ -72,6 +113,8 @@ std::string Encode(const RegionRow& row) {
   record.set_sealing_key(row.sealing_key);
   record.set_blind(row.blind);
   FillTime(row.create_time, record.mutable_create_time());
+  if (row.sealing_key_time != absl::InfinitePast()) FillTime(row.sealing_key_time, record.mutable_sealing_key_time());
+  for (const std::string& key : row.previous_sealing_keys) record.add_previous_sealing_keys(key);
   return Serialize(record);
 }
 
@@ -81,7 +124,9 @@ absl::StatusOr<RegionRow> Decode(std::string_view bytes) {
   return RegionRow{.display_name = record.display_name(),
                    .sealing_key = record.sealing_key(),
                    .blind = record.blind(),
-                   .create_time = TimeOf(record.create_time())};
+                   .create_time = TimeOf(record.create_time()),
+                   .sealing_key_time = record.has_sealing_key_time() ? TimeOf(record.sealing_key_time()) : absl::InfinitePast(),
+                   .previous_sealing_keys = {record.previous_sealing_keys().begin(), record.previous_sealing_keys().end()}};
 }
 
 std::string Encode(const RegionStateRow& row) {

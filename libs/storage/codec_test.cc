@@ -16,7 +16,7 @@ const absl::Time kTime = absl::FromUnixSeconds(1'700'000'000) + absl::Nanosecond
 OrganizationRow SomeOrganization() {
   return {.uid = "u", .display_name = "Acme", .create_time = kTime, .default_region = "us-east"};
 }
-WrappedKeyRow SomeWrappedKey() { return {.root_key_id = "r1", .wrapped_key = "frame", .create_time = kTime}; }
+WrappedKeysRow SomeWrappedKey() { return {.keys = {{.root_key_id = "r1", .wrapped_key = "frame", .create_time = kTime}}}; }
 ApiKeyRow SomeApiKey() {
   return {.organization = "acme",
           .display_name = "ci",
@@ -111,7 +111,7 @@ void ExpectRoundTrip(const T& value) {
 
 TEST(CodecTest, BytesAreGolden) {
   EXPECT_EQ(Hex(SomeOrganization()), "010a0175120441636d651a080880e2cfaa061005220775732d65617374");
-  EXPECT_EQ(Hex(SomeWrappedKey()), "010a02723112056672616d651a080880e2cfaa061005");
+  EXPECT_EQ(Hex(SomeWrappedKey()), "010a02723112056672616d651a080880e2cfaa0610052001");
   EXPECT_EQ(Hex(SomeApiKey()), "010a0461636d6512026369180322036d61632a027031320561646d696e3a080880e2cfaa061005");
   EXPECT_EQ(Hex(SomeRegion()), "010a045765737412036b6579180122080880e2cfaa061005");
   EXPECT_EQ(Hex(SomeRegionState()), "010a02743110031a027430200228013001");

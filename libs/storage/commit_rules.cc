@@ -13,7 +13,20 @@ namespace keyferry {
 namespace {
 
 constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"meta",        "keys",       "sets",    "generations",
-                                                                "deployments", "placements", "pending", "requests"};
+                                                                "deployments", "placements", "pending", "requests", "audit"};
+
+const Precondition* PreconditionOn(const Commit& commit, const RowKey& key) {
+  const auto found = std::find_if(commit.preconditions.begin(), commit.preconditions.end(),
+                                  [&](const Precondition& precondition) { return precondition.key == key; });
+  return found == commit.preconditions.end() ? nullptr : &*found;
+}
+
+absl::Status CheckKeptRevision(const Commit& commit, const Mutation& mutation) {
+  const Precondition* precondition = PreconditionOn(commit, mutation.key);
+  if (mutation.value && mutation.revision_offset == std::string::npos && precondition && precondition->revision > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("row ", Printable(mutation.key), " cannot keep its revision: that needs a value and a precondition on the row"));
+}
 
 }  // namespace
 
@@ -24,6 +37,9 @@ absl::Status CheckForm(const Commit& commit) {
     const size_t offset = mutation.revision_offset;
     if (offset != std::string::npos && (offset > mutation.key.bytes.size() || mutation.key.bytes.size() - offset < 8)) {
       return absl::InvalidArgumentError(absl::StrCat("the revision does not fit into key ", Printable(mutation.key)));
+    }
+    if (mutation.keep_revision) {
+      if (absl::Status kept = CheckKeptRevision(commit, mutation); !kept.ok()) return kept;
     }
     keys.push_back(&mutation.key);
   }
@@ -39,6 +55,10 @@ RowKey StampedKey(const Mutation& mutation, Revision revision) {
   if (mutation.revision_offset != std::string::npos)
     WriteBigEndian64(key.bytes.data() + mutation.revision_offset, revision);
   return key;
+}
+
+Revision RevisionAfter(const Commit& commit, const Mutation& mutation, Revision revision) {
+  return mutation.keep_revision ? PreconditionOn(commit, mutation.key)->revision : revision;
 }
 
 absl::Status StaleTerm(uint64_t asked, uint64_t current) {

@@ -16,11 +16,14 @@ namespace keyferry {
 inline constexpr uint64_t kFirstLineage = 1;
 inline constexpr Revision kEmptyHead = kFirstLineage << kRevisionSequenceBits;
 
-// InvalidArgument: a revision_offset outside its key, or a key that occurs twice.
+// InvalidArgument: a revision_offset outside its key, a key that occurs twice, or a keep_revision without value and precondition.
 absl::Status CheckForm(const Commit& commit);
 
 // The mutation's key with the revision written where it asks for it.
 RowKey StampedKey(const Mutation& mutation, Revision revision);
+
+// What the row has after this commit: a mutation with keep_revision keeps what its precondition names.
+Revision RevisionAfter(const Commit& commit, const Mutation& mutation, Revision revision);
 
 // Aborted STALE_TERM and Aborted CONCURRENT_MODIFICATION.
 absl::Status StaleTerm(uint64_t asked, uint64_t current);

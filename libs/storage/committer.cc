@@ -1,11 +1,13 @@
 #include "libs/storage/committer.h"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "libs/common/error.h"
 #include "libs/common/status_macros.h"
+#include "libs/metrics/metrics.h"
 #include "libs/storage/commit_rules.h"
 
 namespace keyferry {
@@ -50,7 +52,7 @@ class Committer::BatchWriter {
     }
     changed_ = true;
     ++state_.head;
-    for (Mutation& mutation : commit.mutations) Apply(mutation);
+    for (Mutation& mutation : commit.mutations) Apply(mutation, RevisionAfter(commit, mutation, state_.head));
     return state_.head;
   }
 
@@ -75,12 +77,8 @@ class Committer::BatchWriter {
     return state_;
   }
 
-  std::vector<RowKey> TakeWrittenKeys() {
-    std::vector<RowKey> keys;
-    keys.reserve(written_.size());
-    for (auto& [key, entry] : written_) keys.push_back(key);
-    return keys;
-  }
+  // Those that rings tell of.
+  std::vector<RowKey> TakeChangedKeys() { return std::move(changed_keys_); }
 
  private:
   absl::StatusOr<Revision> RevisionOf(const RowKey& key) {
@@ -95,12 +93,13 @@ class Committer::BatchWriter {
     return revision;
   }
 
-  void Apply(Mutation& mutation) {
+  void Apply(Mutation& mutation, Revision revision) {
     RowKey key = StampedKey(mutation, state_.head);
     RowCache::Entry entry;
+    if (!mutation.keep_revision) changed_keys_.push_back(key);
     if (mutation.value) {
-      rows_->Put(key, state_.head, *mutation.value);
-      entry = {.revision = state_.head, .value = std::make_shared<const std::string>(*std::move(mutation.value))};
+      rows_->Put(key, revision, *mutation.value);
+      entry = {.revision = revision, .value = std::make_shared<const std::string>(*std::move(mutation.value))};
     } else {
       rows_->Erase(key);
     }
@@ -112,6 +111,7 @@ class Committer::BatchWriter {
   RocksDatabase::HeadState state_;
   const std::unique_ptr<RocksDatabase::Batch> rows_;
   RowCache::Written written_;
+  std::vector<RowKey> changed_keys_;
   bool changed_ = false;
 };
 
@@ -199,6 +199,17 @@ void Committer::CommitUntilClosed() {
   }
 }
 
+namespace {
+
+void CountBatch(size_t commit_count, std::chrono::steady_clock::duration took) {
+  static HistogramFamily sizes("keyferry_store_commit_batch_commits", "Commits that one durable write held.", CountBuckets());
+  static HistogramFamily durations("keyferry_store_commit_batch_duration_seconds", "Durable writes, from their begin to the end of their sync.", SecondsBuckets());
+  sizes.Observe({}, static_cast<double>(commit_count));
+  durations.Observe({}, std::chrono::duration<double>(took).count());
+}
+
+}  // namespace
+
 Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
   const absl::Status room = disk_.Check();
   BatchWriter writer(database_, cache_, state_);
@@ -210,10 +221,12 @@ Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
                                                        : writer.Add(request.commit);
     answers.answers.push_back({.done = std::move(request.done), .result = std::move(result), .bytes = request.bytes});
   }
+  const auto before_write = std::chrono::steady_clock::now();
   state_ = writer.Write();
+  CountBatch(batch.size(), std::chrono::steady_clock::now() - before_write);
   head_.store(state_.head, std::memory_order_release);
   if (options_.on_head) options_.on_head(state_.head);
-  answers.written = writer.TakeWrittenKeys();
+  answers.written = writer.TakeChangedKeys();
   return answers;
 }
 

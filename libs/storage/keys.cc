@@ -19,6 +19,9 @@ constexpr std::string_view kDeploymentTag = "d", kSetUsesTag = "u", kSetUseTag =
 constexpr std::string_view kDesiredTag = "d", kObservedTag = "o";
 constexpr std::string_view kPendingTag = "q", kRetryTag = "t";
 constexpr std::string_view kRequestTag = "i";
+constexpr std::string_view kEnrollmentTokenTag = "e", kProvisionerTag = "p", kRegionAuthorityTag = "c", kRevokedIdentityTag = "x", kShredTag = "z",
+                           kOrganizationRotationTag = "w", kRegionRotationTag = "y";
+constexpr std::string_view kAuditPendingTag = "p", kAuditRecordTag = "r", kAuditHeadTag = "h";
 
 std::string Join(std::initializer_list<std::string_view> parts) {
   std::string joined;
@@ -118,6 +121,24 @@ RowKey Retry(std::string_view region, int64_t due_unix_millis, Revision revision
 RowKey Request(std::string_view organization, std::string_view request_id) {
   return {Family::kRequests, Join({kRequestTag, organization, request_id})};
 }
+RowKey EnrollmentToken(std::string_view id) { return {Family::kMeta, Join({kEnrollmentTokenTag, id})}; }
+RowKey Provisioner(std::string_view region, std::string_view id) { return {Family::kMeta, Join({kProvisionerTag, region, id})}; }
+RowKey RegionAuthority() { return {Family::kMeta, std::string(kRegionAuthorityTag)}; }
+RowKey RevokedIdentity(std::string_view spiffe_id) { return {Family::kMeta, Join({kRevokedIdentityTag, spiffe_id})}; }
+RowKey Shred(std::string_view organization_uid, std::string_view set_uid) {
+  return {Family::kMeta, Join({kShredTag, organization_uid, set_uid})};
+}
+RowKey OrganizationRotation(std::string_view organization) { return {Family::kMeta, Join({kOrganizationRotationTag, organization})}; }
+RowKey RegionRotation(std::string_view region) { return {Family::kMeta, Join({kRegionRotationTag, region})}; }
+RowKey AuditPending(std::string_view organization, std::string_view uid) {
+  return {Family::kAudit, Join({kAuditPendingTag, organization, uid})};
+}
+RowKey AuditRecord(std::string_view organization, int64_t number) {
+  RowKey key = AuditRecordsOf(organization);
+  AppendBigEndian64(key.bytes, static_cast<uint64_t>(number));
+  return key;
+}
+RowKey AuditHead(std::string_view organization) { return {Family::kAudit, Join({kAuditHeadTag, organization})}; }
 
 RowKey Organizations() { return {Family::kMeta, Prefix({kOrganizationTag})}; }
 RowKey ApiKeysOfOrganization(std::string_view organization) {
@@ -137,6 +158,15 @@ RowKey SetUsesOf(std::string_view organization, std::string_view set) {
 RowKey DesiredIn(std::string_view region) { return {Family::kPlacements, Prefix({kDesiredTag, region})}; }
 RowKey PendingIn(std::string_view region) { return {Family::kPending, Prefix({kPendingTag, region})}; }
 RowKey RetriesIn(std::string_view region) { return {Family::kPending, Prefix({kRetryTag, region})}; }
+RowKey EnrollmentTokens() { return {Family::kMeta, Prefix({kEnrollmentTokenTag})}; }
+RowKey ProvisionersOf(std::string_view region) { return {Family::kMeta, Prefix({kProvisionerTag, region})}; }
+RowKey RevokedIdentities() { return {Family::kMeta, Prefix({kRevokedIdentityTag})}; }
+RowKey Shreds() { return {Family::kMeta, Prefix({kShredTag})}; }
+RowKey OrganizationRotations() { return {Family::kMeta, Prefix({kOrganizationRotationTag})}; }
+RowKey RegionRotations() { return {Family::kMeta, Prefix({kRegionRotationTag})}; }
+RowKey AuditPendings() { return {Family::kAudit, Prefix({kAuditPendingTag})}; }
+RowKey AuditRecordsOf(std::string_view organization) { return {Family::kAudit, Prefix({kAuditRecordTag, organization})}; }
+RowKey AuditHeads() { return {Family::kAudit, Prefix({kAuditHeadTag})}; }
 
 std::string LastPart(const RowKey& key) { return key.bytes.substr(key.bytes.rfind(kSeparator) + 1); }
 
@@ -185,11 +215,11 @@ std::optional<std::string> BarrierOwner(const RowKey& key) {
       return std::nullopt;
     case Family::kMeta:
     case Family::kPending:
+    // Outlives the organization it tells of.
+    case Family::kAudit:
+    // Deletes that a region has not proved do too.
+    case Family::kPlacements:
       return "";
-    case Family::kPlacements: {
-      const auto object = ObjectOf(key);
-      return object ? object->organization : "";
-    }
     case Family::kSets:
     case Family::kGenerations:
     case Family::kDeployments:

@@ -33,6 +33,19 @@ size_t PendingRevisionOffset(std::string_view region);
 // Failed for now, in order of due time.
 RowKey Retry(std::string_view region, int64_t due_unix_millis, Revision revision, const ObjectId& object);
 RowKey Request(std::string_view organization, std::string_view request_id);
+RowKey EnrollmentToken(std::string_view id);
+RowKey Provisioner(std::string_view region, std::string_view id);
+RowKey RegionAuthority();
+RowKey RevokedIdentity(std::string_view spiffe_id);
+// What was destroyed for good; `set_uid` empty: the whole organization.
+RowKey Shred(std::string_view organization_uid, std::string_view set_uid);
+// Progress of a rotation: of an organization's key (empty: the system's), or of a region's sealing key.
+RowKey OrganizationRotation(std::string_view organization);
+RowKey RegionRotation(std::string_view region);
+// `organization` empty: the system's chain. A record waits under a uid of its own until it is chained under its number.
+RowKey AuditPending(std::string_view organization, std::string_view uid);
+RowKey AuditRecord(std::string_view organization, int64_t number);
+RowKey AuditHead(std::string_view organization);
 
 // Prefixes to scan: organizations, sets of an organization, and so on.
 RowKey Organizations();
@@ -45,6 +58,15 @@ RowKey SetUsesOf(std::string_view organization, std::string_view set);
 RowKey DesiredIn(std::string_view region);
 RowKey PendingIn(std::string_view region);
 RowKey RetriesIn(std::string_view region);
+RowKey EnrollmentTokens();
+RowKey ProvisionersOf(std::string_view region);
+RowKey RevokedIdentities();
+RowKey Shreds();
+RowKey OrganizationRotations();
+RowKey RegionRotations();
+RowKey AuditPendings();
+RowKey AuditRecordsOf(std::string_view organization);
+RowKey AuditHeads();
 
 // The last part of a key: the name that a scan is after.
 std::string LastPart(const RowKey& key);

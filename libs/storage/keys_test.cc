@@ -125,12 +125,12 @@ TEST(KeysTest, TheRevisionOfAPendingKeyIsAtItsOffset) {
 TEST(KeysTest, RowsAreSealedUnderTheirOrganizationOrTheSystem) {
   for (const RowKey& key :
        {keys::SecretSet("acme", "web"), keys::Generation("acme", "u1", 1), keys::Deployment("acme", "bot"),
-        keys::SetUses("acme", "web"), keys::SetUse("acme", "web", "bot"), keys::Desired("us-west", kSet),
-        keys::Observed("us-west", kAgent), keys::Request("acme", "r1")}) {
+        keys::SetUses("acme", "web"), keys::SetUse("acme", "web", "bot"), keys::Request("acme", "r1")}) {
     EXPECT_EQ(keys::BarrierOwner(key), "acme") << Printable(key);
   }
   for (const RowKey& key : {keys::Organization("acme"), keys::ApiKey("id1"), keys::ApiKeyOfOrganization("acme", "id1"),
-                            keys::Region("us-west"), keys::RegionState("us-west"), keys::Pending("us-west", 1, kSet)}) {
+                            keys::Region("us-west"), keys::RegionState("us-west"), keys::Pending("us-west", 1, kSet),
+                            keys::Desired("us-west", kSet), keys::Observed("us-west", kAgent)}) {
     EXPECT_EQ(keys::BarrierOwner(key), "") << Printable(key);
   }
   EXPECT_EQ(keys::BarrierOwner(keys::WrappedKey("acme")), std::nullopt);

@@ -39,6 +39,14 @@ class LruMap {
     }
   }
 
+  void Erase(std::string_view key) {
+    const auto found = index_.find(key);
+    if (found == index_.end()) return;
+    const auto entry = found->second;
+    index_.erase(found);
+    entries_.erase(entry);
+  }
+
   size_t size() const { return entries_.size(); }
 
  private:

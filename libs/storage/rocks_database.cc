@@ -1,6 +1,7 @@
 #include "libs/storage/rocks_database.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
@@ -13,16 +14,19 @@
 #include "libs/storage/commit_rules.h"
 #include "libs/storage/durable_files.h"
 #include "libs/storage/fail_stop.h"
+#include "libs/storage/manifest_mark.h"
 #include "libs/storage/rocks_options.h"
 #include "libs/storage/row_frame.h"
 
 namespace keyferry {
 namespace {
 
-// Of no family, so that its checksum is no other row's.
-const RowKey kHeadKey{static_cast<Family>(kFamilyCount), "head"};
+// Family 8 in its checksum, from when that was no family. No audit row has this key, so that no other row has its checksum.
+const RowKey kHeadKey{Family::kAudit, "head"};
 // What a row costs in a batch beyond key and value, about.
 constexpr size_t kRowOverheadBytes = 32;
+// The second round writes what came during the first, so that the log of that time goes too.
+constexpr int kPurgeFlushes = 2;
 
 rocksdb::Slice SliceOf(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -70,15 +74,27 @@ class RocksBatch final : public RocksDatabase::Batch {
   size_t bytes_ = 0;
 };
 
+// Tables come and go with a flush or a compaction alone.
+class MarkManifest final : public rocksdb::EventListener {
+ public:
+  explicit MarkManifest(std::shared_ptr<ManifestMark> mark) : mark_(std::move(mark)) {}
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { mark_->Update(); }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { mark_->Update(); }
+
+ private:
+  const std::shared_ptr<ManifestMark> mark_;
+};
+
 class OpenRocksDatabase final : public RocksDatabase {
  public:
-  OpenRocksDatabase(rocksdb::DB* db, Handles handles)
-      : db_(db), head_(handles.front()), families_(handles.begin() + 1, handles.end()) {}
+  OpenRocksDatabase(std::shared_ptr<ManifestMark> mark, rocksdb::DB* db, Handles handles)
+      : mark_(std::move(mark)), db_(db), head_(handles.front()), families_(handles.begin() + 1, handles.end()) {}
 
   ~OpenRocksDatabase() override {
     for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
     db_->DestroyColumnFamilyHandle(head_).PermitUncheckedError();
     if (const rocksdb::Status closed = db_->Close(); !closed.ok()) FailStop("closing the store", closed.ToString());
+    mark_->Update();
   }
 
   absl::Status ReadHead() {
@@ -132,7 +148,33 @@ class OpenRocksDatabase final : public RocksDatabase {
     return SyncTree(directory);
   }
 
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override {
+    // All families share the logs: one goes when no memtable needs it.
+    for (int round = 0; round < kPurgeFlushes; ++round) {
+      for (rocksdb::ColumnFamilyHandle* family : AllFamilies()) {
+        if (const rocksdb::Status flushed = db_->Flush(rocksdb::FlushOptions(), family); !flushed.ok())
+          return StatusOf("flushing what is to be purged", flushed);
+      }
+    }
+    rocksdb::CompactRangeOptions options;
+    // Down to the last level also where nothing below it would make it so: replaced values are dropped there alone.
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    options.exclusive_manual_compaction = false;
+    for (const KeyRange& range : ranges) {
+      const rocksdb::Slice begin = SliceOf(range.begin.bytes), end = SliceOf(range.end);
+      const rocksdb::Status compacted =
+          db_->CompactRange(options, FamilyOf(range.begin), &begin, range.end.empty() ? nullptr : &end);
+      if (!compacted.ok()) return StatusOf(absl::StrCat("purging ", Printable(range.begin)), compacted);
+    }
+    return absl::OkStatus();
+  }
+
  private:
+  Handles AllFamilies() const {
+    Handles all{head_};
+    all.insert(all.end(), families_.begin(), families_.end());
+    return all;
+  }
   rocksdb::ColumnFamilyHandle* FamilyOf(const RowKey& key) const { return families_[static_cast<size_t>(key.family)]; }
 
   absl::StatusOr<std::optional<Row>> GetFrom(rocksdb::ColumnFamilyHandle* family, const RowKey& key) const {
@@ -144,6 +186,7 @@ class OpenRocksDatabase final : public RocksDatabase {
     return std::optional<Row>(std::move(row));
   }
 
+  const std::shared_ptr<ManifestMark> mark_;
   const std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* const head_;
   const Handles families_;
@@ -155,9 +198,14 @@ class OpenRocksDatabase final : public RocksDatabase {
 absl::StatusOr<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& directory) {
   rocksdb::DB* db = nullptr;
   Handles handles;
-  const rocksdb::Status opened = rocksdb::DB::Open(RocksDbOptions(), directory, RocksFamilies(), &handles, &db);
+  const auto mark = std::make_shared<ManifestMark>(directory + ".manifest", directory);
+  RETURN_IF_ERROR(mark->Check());
+  rocksdb::DBOptions options = RocksDbOptions();
+  options.listeners.push_back(std::make_shared<MarkManifest>(mark));
+  const rocksdb::Status opened = rocksdb::DB::Open(options, directory, RocksFamilies(), &handles, &db);
   if (!opened.ok()) return StatusOf(absl::StrCat("opening the store in ", directory), opened);
-  auto database = std::make_unique<OpenRocksDatabase>(db, std::move(handles));
+  auto database = std::make_unique<OpenRocksDatabase>(mark, db, std::move(handles));
+  mark->Update();
   RETURN_IF_ERROR(database->ReadHead());
   return database;
 }

@@ -50,6 +50,9 @@ class RocksDatabase {
 
   // A copy with every file synced. AlreadyExists, Unavailable.
   virtual absl::Status Checkpoint(const std::string& directory) = 0;
+
+  // As Store::Purge; not beside Checkpoint, which keeps files. From any thread.
+  virtual absl::Status Purge(const std::vector<KeyRange>& ranges) = 0;
 };
 
 }  // namespace keyferry

@@ -94,8 +94,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> RocksFamilies() {
   for (int i = 0; i < kFamilyCount; ++i) {
     const auto family = static_cast<Family>(i);
     rocksdb::ColumnFamilyOptions options = FamilyOptions(cache);
-    if (family == Family::kPending) {
-      // A queue: a seek would walk over what was settled.
+    if (family == Family::kPending || family == Family::kAudit) {
+      // Queues: a seek would walk over what was settled, or chained.
       options.table_properties_collector_factories.push_back(
           rocksdb::NewCompactOnDeletionCollectorFactory(10'000, 5'000, 0.5));
     }

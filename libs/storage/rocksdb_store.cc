@@ -112,6 +112,11 @@ class RocksDbStore final : public Store {
     return SyncParentDirectory(directory);
   }
 
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override {
+    absl::MutexLock lock(&backup_mutex_);
+    return database_->Purge(ranges);
+  }
+
  private:
   // Destroyed from the last to the first: the committer's end advances the watermark, whose end writes it.
   const std::string path_;

@@ -16,8 +16,8 @@ constexpr Revision WithLineage(Revision revision, uint64_t lineage) {
 }
 
 // Families are key ranges with their own tuning; a commit spans them atomically.
-enum class Family : uint8_t { kMeta, kKeys, kSets, kGenerations, kDeployments, kPlacements, kPending, kRequests };
-inline constexpr int kFamilyCount = 8;
+enum class Family : uint8_t { kMeta, kKeys, kSets, kGenerations, kDeployments, kPlacements, kPending, kRequests, kAudit };
+inline constexpr int kFamilyCount = 9;
 
 // Sorts by family, then by bytes.
 struct RowKey {
@@ -35,6 +35,12 @@ struct Row {
 struct KeyedRow {
   RowKey key;
   Row row;
+};
+
+// Rows of [begin, end) of one family; end empty: all from begin on.
+struct KeyRange {
+  RowKey begin;
+  std::string end;
 };
 
 }  // namespace keyferry

@@ -11,10 +11,24 @@ constexpr char kPrefix[] = {static_cast<char>(kFormatVersion), static_cast<char>
 constexpr std::string_view kPrefixView(kPrefix, sizeof(kPrefix));
 constexpr size_t kKeyPartBytes = kSaltBytes + kCommitmentBytes;
 
+std::vector<SecretBytes> Only(const SecretBytes& key) {
+  std::vector<SecretBytes> keys;
+  keys.push_back(key.Clone());
+  return keys;
+}
+
+// What follows the prefix; nothing for what is no frame.
+std::string_view AfterPrefix(std::string_view frame) {
+  if (frame.size() < kFrameOverheadBytes || !frame.starts_with(kPrefixView)) return {};
+  return frame.substr(kPrefixView.size());
+}
+
 }  // namespace
 
-RowSealer::RowSealer(const SecretBytes& key, const Clock& clock)
-    : key_(key.Clone()), clock_(clock), opened_(kMaxOpenedSalts) {}
+RowSealer::RowSealer(const SecretBytes& key, const Clock& clock) : RowSealer(Only(key), clock) {}
+
+RowSealer::RowSealer(std::vector<SecretBytes> keys, const Clock& clock)
+    : keys_(std::move(keys)), clock_(clock), opened_(kMaxOpenedSalts) {}
 
 std::string RowSealer::Seal(std::string_view value, std::string_view associated_data) {
   const SharedKey key = KeyToSeal();
@@ -25,20 +39,27 @@ std::string RowSealer::Seal(std::string_view value, std::string_view associated_
 }
 
 absl::StatusOr<std::string> RowSealer::Open(std::string_view frame, std::string_view associated_data) {
-  if (frame.size() < kFrameOverheadBytes || !frame.starts_with(kPrefixView)) return DoesNotOpen();
-  frame.remove_prefix(kPrefixView.size());
-  ASSIGN_OR_RETURN(const SharedKey key, KeyToOpen(frame.substr(0, kKeyPartBytes)));
-  const auto opened = key->Open(frame.substr(kKeyPartBytes), associated_data);
+  frame = AfterPrefix(frame);
+  if (frame.empty()) return DoesNotOpen();
+  ASSIGN_OR_RETURN(const Opened opened_key, KeyToOpen(frame.substr(0, kKeyPartBytes)));
+  const auto opened = opened_key.key->Open(frame.substr(kKeyPartBytes), associated_data);
   if (!opened.ok()) return DoesNotOpen();
   return std::string(opened->Access());
+}
+
+bool RowSealer::IsUnderNewest(std::string_view frame) {
+  frame = AfterPrefix(frame);
+  if (frame.empty()) return false;
+  const auto key = KeyToOpen(frame.substr(0, kKeyPartBytes));
+  return key.ok() && key->newest;
 }
 
 RowSealer::SharedKey RowSealer::KeyToSeal() {
   const absl::Duration now = clock_.Monotonic();
   absl::MutexLock lock(&mutex_);
   if (!current_ || seal_count_ == kMaxSealsPerSalt || now - created_ >= kMaxSaltAge) {
-    current_ = std::make_shared<const CommittedKey>(CommittedKey::Create(key_));
-    opened_.Insert(current_->salt() + current_->commitment(), current_);
+    current_ = std::make_shared<const CommittedKey>(CommittedKey::Create(keys_.back()));
+    opened_.Insert(current_->salt() + current_->commitment(), {.key = current_});
     seal_count_ = 0;
     created_ = now;
   }
@@ -46,18 +67,20 @@ RowSealer::SharedKey RowSealer::KeyToSeal() {
   return current_;
 }
 
-absl::StatusOr<RowSealer::SharedKey> RowSealer::KeyToOpen(std::string_view salt_and_commitment) {
+absl::StatusOr<RowSealer::Opened> RowSealer::KeyToOpen(std::string_view salt_and_commitment) {
   {
     absl::MutexLock lock(&mutex_);
-    if (const SharedKey* known = opened_.Find(salt_and_commitment)) return *known;
+    if (const Opened* known = opened_.Find(salt_and_commitment)) return *known;
   }
-  auto opened =
-      CommittedKey::Open(key_, salt_and_commitment.substr(0, kSaltBytes), salt_and_commitment.substr(kSaltBytes));
-  if (!opened.ok()) return DoesNotOpen();
-  auto key = std::make_shared<const CommittedKey>(*std::move(opened));
-  absl::MutexLock lock(&mutex_);
-  opened_.Insert(salt_and_commitment, key);
-  return SharedKey(key);
+  for (size_t i = keys_.size(); i-- > 0;) {
+    auto expanded = CommittedKey::Open(keys_[i], salt_and_commitment.substr(0, kSaltBytes), salt_and_commitment.substr(kSaltBytes));
+    if (!expanded.ok()) continue;
+    Opened opened{.key = std::make_shared<const CommittedKey>(*std::move(expanded)), .newest = i + 1 == keys_.size()};
+    absl::MutexLock lock(&mutex_);
+    opened_.Insert(salt_and_commitment, opened);
+    return opened;
+  }
+  return DoesNotOpen();
 }
 
 }  // namespace keyferry

@@ -1,4 +1,4 @@
-// Seals and opens row values under one barrier key. The frame is suite 1's (crypto/aead.h); a key expansion is shared
+// Seals and opens row values under an owner's barrier keys: the newest seals, all open. A frame finds its key by its commitment. The frame is suite 1's (crypto/aead.h); a key expansion is shared
 // by many frames, because it costs more than sealing a row.
 //
 // Thread safety: all methods from any thread.
@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -29,24 +30,32 @@ class RowSealer {
  public:
   // The clock outlives the sealer.
   RowSealer(const SecretBytes& key, const Clock& clock);
+  // One key or more, the newest last.
+  RowSealer(std::vector<SecretBytes> keys, const Clock& clock);
 
   std::string Seal(std::string_view value, std::string_view associated_data);
   // DataLoss, with the same words whatever is wrong.
   absl::StatusOr<std::string> Open(std::string_view frame, std::string_view associated_data);
+  // Whether the newest key sealed it: it need not be sealed again.
+  bool IsUnderNewest(std::string_view frame);
 
  private:
   using SharedKey = std::shared_ptr<const CommittedKey>;
+  struct Opened {
+    SharedKey key;
+    bool newest = true;
+  };
   SharedKey KeyToSeal();
-  absl::StatusOr<SharedKey> KeyToOpen(std::string_view salt_and_commitment);
+  absl::StatusOr<Opened> KeyToOpen(std::string_view salt_and_commitment);
 
-  const SecretBytes key_;
+  const std::vector<SecretBytes> keys_;  // the newest last
   const Clock& clock_;
   absl::Mutex mutex_;
   SharedKey current_ ABSL_GUARDED_BY(mutex_);
   int seal_count_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration created_ ABSL_GUARDED_BY(mutex_);
   // By salt and commitment; only what was found to hold.
-  LruMap<SharedKey> opened_ ABSL_GUARDED_BY(mutex_);
+  LruMap<Opened> opened_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -60,6 +60,43 @@ TEST_F(RowSealerTest, OpensMoreSaltsThanItRemembers) {
   }
 }
 
+std::vector<SecretBytes> Both(const SecretBytes& older, const SecretBytes& newest) {
+  std::vector<SecretBytes> keys;
+  keys.push_back(older.Clone());
+  keys.push_back(newest.Clone());
+  return keys;
+}
+
+TEST_F(RowSealerTest, TheNewestKeySealsAndAllOpen) {
+  const SecretBytes newest = SecretBytes::Random(kKeyBytes);
+  RowSealer both(Both(key_, newest), clock_);
+  const std::string old_frame = sealer_.Seal("old", "row"), new_frame = both.Seal("new", "row");
+  // Twice: its salt is remembered then.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(both.Open(old_frame, "row"), IsOkAndHolds("old"));
+    EXPECT_FALSE(both.IsUnderNewest(old_frame));
+    EXPECT_TRUE(both.IsUnderNewest(new_frame));
+  }
+  EXPECT_THAT(RowSealer(newest, clock_).Open(new_frame, "row"), IsOkAndHolds("new"));
+  EXPECT_THAT(sealer_.Open(new_frame, "row"), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_FALSE(sealer_.IsUnderNewest(new_frame));
+  EXPECT_FALSE(sealer_.IsUnderNewest("no frame"));
+}
+
+TEST_F(RowSealerTest, AnotherVersionSuiteSaltOrCommitmentOpensUnderNoKey) {
+  RowSealer both(Both(SecretBytes::Random(kKeyBytes), key_), clock_);
+  const std::string frame = sealer_.Seal("value", "row");
+  const absl::Status refused = both.Open("", "row").status();
+  for (const size_t at : {size_t{0}, size_t{1}, size_t{2}, 2 + kSaltBytes - 1, 2 + kSaltBytes, 2 + kSaltBytes + kCommitmentBytes - 1}) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = frame;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+      EXPECT_EQ(both.Open(damaged, "row").status(), refused) << "byte " << at << " bit " << bit;
+    }
+  }
+  EXPECT_THAT(both.Open(frame, "row"), IsOkAndHolds("value"));
+}
+
 TEST_F(RowSealerTest, NothingDamagedOpensAlsoWhenItsSaltIsKnown) {
   const std::string frame = sealer_.Seal("value", "row");
   for (size_t i = 0; i < frame.size(); ++i) {

@@ -38,6 +38,9 @@ struct Mutation {
   std::optional<std::string> value;
   // Where in key.bytes the commit's revision goes (8 bytes, big-endian, over placeholder bytes); npos: nowhere.
   size_t revision_offset = std::string::npos;
+  // The row's value changes its form, not its meaning (it was sealed again): it keeps the revision that it has, and no ring tells of it. Needs a
+  // value and a precondition on the same key with a revision above 0 (InvalidArgument).
+  bool keep_revision = false;
 };
 
 // Distinguishes writers in time: a new one fences every older one.
@@ -97,6 +100,10 @@ class Store {
 
   // A consistent copy into a directory that must not exist yet; opens as a store of its own.
   virtual absl::Status Backup(const std::string& directory) = 0;
+
+  // When it is OK, the store's files hold no byte of a value that was erased or replaced in these ranges before the call; keys may still be
+  // named. Takes as long as writing the ranges anew; commits go on beside it. Copies that Backup made are the caller's. Unavailable: the disk.
+  virtual absl::Status Purge(const std::vector<KeyRange>& ranges) = 0;
 };
 
 // Blocks the caller until the commit is answered.

@@ -63,13 +63,13 @@ class OpenedBarrier final : public OpenedStore {
  private:
   void Raise() {
     if (term_.number == 0) term_ = *beneath_.store().AcquireWriter(Lineage::kKeep);
-    auto barrier = Barrier::Open(beneath_.store(), keyring_, term_);
+    auto barrier = Barrier::Open(beneath_.store(), *root_keys_, term_);
     EXPECT_THAT(barrier, IsOk());
     barrier_ = *std::move(barrier);
   }
 
   Beneath beneath_;
-  const Keyring keyring_ = Keyring::ForTest();
+  const std::unique_ptr<RootKeys> root_keys_ = KeyringRootKeys::Create(Keyring::ForTest());
   Term term_;
   std::unique_ptr<Barrier> barrier_;
 };

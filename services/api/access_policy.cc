@@ -40,10 +40,14 @@ constexpr AccessRow kTable[] = {
 
     {"Organizations/CreateOrganization", Scope::kSystem, kSystemOperator, "create organizations"},
     {"Organizations/ListOrganizations", Scope::kSystem, kSystemOperator, "list organizations"},
+    {"Organizations/DeleteOrganization", Scope::kSystem, kSystemOperator, "delete organizations"},
+    {"Organizations/UpdateQuota", Scope::kOrganization, kSystemOperator, "change quotas"},
+    {"Organizations/GetQuota", Scope::kOrganization, kAdmins, "read quotas"},
     {"Organizations/GetProperties", Scope::kOrganization, kTenants | kSystemOperator, "read properties"},
     {"Organizations/UpdateProperties", Scope::kOrganization, kAdmins, "change properties"},
     {"Organizations/CreateApiKey", Scope::kOrganization, kAdmins, "create API keys"},
     {"Organizations/ListApiKeys", Scope::kOrganization, kAdmins, "list API keys"},
+    {"Organizations/RotateApiKey", Scope::kOrganization, kAdmins, "rotate API keys"},
     {"Organizations/RevokeApiKey", Scope::kOrganization, kAdmins, "revoke API keys"},
     {"Organizations/WhoAmI", Scope::kSystem, kEverybody, "ask who it is"},
 
@@ -52,7 +56,31 @@ constexpr AccessRow kTable[] = {
     {"Regions/GetRegion", Scope::kSystem, kSystemOperator, "inspect regions"},
     {"Regions/Resync", Scope::kSystem, kSystemOperator, "resync regions"},
 
+    {"Regions/CreateEnrollmentToken", Scope::kSystem, kSystemOperator, "create enrollment tokens"},
+    {"Regions/RevokeProvisioners", Scope::kSystem, kSystemOperator, "revoke provisioners"},
+
     {"Provisioning/Sync", Scope::kSystem, kRegionProvisioner, "serve a region"},
+
+    {"Enrollment/BeginEnrollment", Scope::kSystem, kEnrollee, "enroll"},
+    {"Enrollment/CompleteEnrollment", Scope::kSystem, kEnrollee, "enroll"},
+    {"Enrollment/RenewCertificate", Scope::kSystem, kRegionProvisioner, "renew a certificate"},
+    {"Enrollment/BeginSealingKeyChange", Scope::kSystem, kRegionProvisioner, "change a sealing key"},
+    {"Enrollment/CompleteSealingKeyChange", Scope::kSystem, kRegionProvisioner, "change a sealing key"},
+
+    {"Audit/ListAuditRecords", Scope::kOrganizationOrSystem, kAdmins, "read the audit trail"},
+    {"Audit/GetAuditHead", Scope::kOrganizationOrSystem, kAdmins, "read the audit trail"},
+
+    {"Keys/RotateOrganizationKey", Scope::kSystem, kSystemOperator, "rotate keys"},
+    {"Keys/RewrapKeys", Scope::kSystem, kSystemOperator, "rotate keys"},
+    {"Keys/GetKeyStatus", Scope::kSystem, kSystemOperator, "inspect keys"},
+
+    {"Backups/CreateBackup", Scope::kSystem, kSystemOperator, "create backups"},
+    {"Backups/ListBackups", Scope::kSystem, kSystemOperator, "list backups"},
+
+    {"Identities/RevokeIdentity", Scope::kSystem, kSystemOperator, "revoke identities"},
+    {"Identities/ListRevokedIdentities", Scope::kSystem, kSystemOperator, "list revoked identities"},
+
+    {"Status/GetStatus", Scope::kSystem, kSystemOperator, "read the status"},
 };
 
 // `Service/Rpc` of every RPC of these services.
@@ -71,7 +99,7 @@ std::set<std::string> MethodsOf(const std::vector<std::string>& services) {
 }
 
 constexpr Principal kPrincipals[] = {kOrganizationAdmin,   kOrganizationMember, kOrganizationDeployer,
-                                     kOrganizationViewer, kSystemOperator,     kRegionProvisioner};
+                                     kOrganizationViewer, kSystemOperator,     kRegionProvisioner,  kEnrollee};
 
 std::string WithArticle(Principal principal) {
   const std::string_view name = NameOf(principal);
@@ -127,6 +155,7 @@ absl::Status CheckAccessTable(const std::vector<std::string>& services) {
 Principal PrincipalOf(const Caller& caller) {
   if (caller.kind == CallerKind::kOperator) return kSystemOperator;
   if (caller.kind == CallerKind::kProvisioner) return kRegionProvisioner;
+  if (caller.kind == CallerKind::kEnrollee) return kEnrollee;
   switch (caller.role) {
     case Role::kAdmin:
       return kOrganizationAdmin;
@@ -156,6 +185,8 @@ std::string_view NameOf(Principal principal) {
       return "operator";
     case kRegionProvisioner:
       return "provisioner";
+    case kEnrollee:
+      return "enrollee";
   }
   return "nobody";
 }
@@ -179,6 +210,25 @@ absl::Status OrganizationNotFound(std::string_view organization) {
   }
   const std::string name(organization);
   return NotFound("ORGANIZATION_NOT_FOUND", absl::StrCat("organization \"", name, "\" does not exist"), name);
+}
+
+bool IsDenial(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  switch (status.code()) {
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    case absl::StatusCode::kNotFound:
+      return reason == "ORGANIZATION_NOT_FOUND";
+    case absl::StatusCode::kResourceExhausted:
+      return reason == "QUOTA_EXCEEDED";
+    case absl::StatusCode::kFailedPrecondition:
+      return !reason.empty();
+    case absl::StatusCode::kAborted:
+      return !reason.empty() && reason != "CONCURRENT_MODIFICATION" && reason != "ETAG_MISMATCH";
+    default:
+      return false;
+  }
 }
 
 }  // namespace keyferry

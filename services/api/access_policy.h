@@ -26,11 +26,15 @@ enum Principal : uint8_t {
   kOrganizationViewer = 8,
   kSystemOperator = 16,
   kRegionProvisioner = 32,
+  // Holds an enrollment token.
+  kEnrollee = 64,
 };
 
 enum class Scope : uint8_t {
   // The request names an organization, or means the caller's own.
   kOrganization,
+  // As kOrganization, and an operator who names none means what belongs to none.
+  kOrganizationOrSystem,
   kSystem,
 };
 
@@ -62,6 +66,9 @@ absl::Status CheckPermission(const AccessRow& row, const Caller& caller);
 // NotFound, ORGANIZATION_NOT_FOUND: the one answer for an absent organization and for another tenant's. Shows the text
 // only where it could be a name.
 absl::Status OrganizationNotFound(std::string_view organization);
+
+// What the audit trail records: refusals by right or by rule, not the conflicts of two writers, nor what is only too fast.
+bool IsDenial(const absl::Status& status);
 
 }  // namespace keyferry
 

@@ -4,6 +4,7 @@
 
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
+#include "services/api/region_metrics.h"
 
 namespace keyferry {
 
@@ -12,9 +13,11 @@ struct AckQueue::Batch {
   uint64_t epoch = 0;
   std::vector<AckReport> acks;
   std::vector<AckEffect> effects;
+  std::vector<absl::Duration> proved_after;
 
   absl::Status Plan(Transaction& transaction) {
     effects.clear();
+    proved_after.clear();
     // Pinned: whoever was granted the region meanwhile, nothing that an older session heard is written after that.
     ASSIGN_OR_RETURN(const auto state, transaction.Get<RegionStateRow>(keys::RegionState(context.region)));
     if (!state || state->value.epoch != epoch) {
@@ -44,6 +47,7 @@ void AckQueue::Advance() {
   if (stopped_ || committing_ || acks_.empty()) return;
   const auto batch = std::make_shared<Batch>();
   batch->context = context_();
+  batch->context.proved_after = &batch->proved_after;
   batch->epoch = epoch_;
   // A plan does not see its own writes, so no object twice.
   std::set<ObjectId> objects;
@@ -68,6 +72,7 @@ void AckQueue::Committed(const std::shared_ptr<Batch>& batch, const absl::Status
     acks_.insert(acks_.begin(), batch->acks.begin(), batch->acks.end());
     return;
   }
+  for (const absl::Duration after : batch->proved_after) CountReady(batch->context.region, after);
   for (size_t i = 0; i < batch->acks.size() && !stopped_; ++i) settled_(batch->acks[i], batch->effects[i]);
   Advance();
 }

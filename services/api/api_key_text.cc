@@ -8,9 +8,8 @@
 namespace keyferry {
 namespace {
 
-constexpr std::string_view kPrefix = "kf_";
 constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-constexpr size_t kSecretOffset = kPrefix.size() + kApiKeyIdLength + 1;
+constexpr size_t kSecretOffset = kApiKeyPrefix.size() + kApiKeyIdLength + 1;
 constexpr size_t kChecksumOffset = kSecretOffset + kApiKeySecretLength;
 constexpr size_t kLength = kChecksumOffset + kApiKeyChecksumLength;
 // Largest multiple of 62 in a byte: bytes from here on would favour some characters.
@@ -62,9 +61,9 @@ void FillBase62(std::span<uint8_t> out) {
 
 bool IsApiKeyId(std::string_view text) { return text.size() == kApiKeyIdLength && IsBase62(text); }
 
-std::optional<ParsedApiKey> ParseApiKey(std::string_view text) {
-  if (text.size() != kLength || !text.starts_with(kPrefix) || text[kSecretOffset - 1] != '_') return std::nullopt;
-  const ParsedApiKey key{.id = text.substr(kPrefix.size(), kApiKeyIdLength),
+std::optional<ParsedApiKey> ParseApiKey(std::string_view text, std::string_view prefix) {
+  if (text.size() != kLength || !text.starts_with(prefix) || text[kSecretOffset - 1] != '_') return std::nullopt;
+  const ParsedApiKey key{.id = text.substr(prefix.size(), kApiKeyIdLength),
                          .secret = text.substr(kSecretOffset, kApiKeySecretLength)};
   if (!IsBase62(key.id) || !IsBase62(key.secret)) return std::nullopt;
   const auto checksum = Checksum(text.substr(0, kChecksumOffset));
@@ -72,11 +71,11 @@ std::optional<ParsedApiKey> ParseApiKey(std::string_view text) {
   return key;
 }
 
-SecretBytes GenerateApiKey() {
+SecretBytes GenerateApiKey(std::string_view prefix) {
   SecretBytes key(kLength);
   const std::span<uint8_t> out = key.AccessMutable();
-  std::copy(kPrefix.begin(), kPrefix.end(), out.begin());
-  FillBase62(out.subspan(kPrefix.size(), kApiKeyIdLength));
+  std::copy(prefix.begin(), prefix.end(), out.begin());
+  FillBase62(out.subspan(prefix.size(), kApiKeyIdLength));
   out[kSecretOffset - 1] = '_';
   FillBase62(out.subspan(kSecretOffset, kApiKeySecretLength));
   const auto checksum = Checksum(key.Access().substr(0, kChecksumOffset));

@@ -2,20 +2,25 @@
 
 #include <algorithm>
 #include <mutex>
-#include <unordered_map>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
 #include "libs/crypto/aead.h"
 #include "libs/storage/keys.h"
+#include "services/api/api_key_cache.h"
+#include "services/api/api_key_checks.h"
+#include "services/api/api_key_sweep.h"
+#include "services/api/api_key_uses.h"
 #include "services/api/paging.h"
+#include "services/api/quotas.h"
+#include "services/api/shred_rows.h"
 #include "services/api/use_case.h"
 
 namespace keyferry {
 namespace {
-
-using SharedApiKey = std::shared_ptr<const IdentifiedApiKey>;
 
 constexpr size_t kHmacBytes = 32;
 
@@ -25,144 +30,176 @@ absl::Status Rejected() {
                    {.reason = "UNAUTHENTICATED"});
 }
 
-std::string HmacOf(const SecretBytes& pepper, const ParsedApiKey& key) {
-  return HmacSha256(pepper, JoinParts({"keyferry API key 1", key.id, key.secret}));
-}
-
-absl::Status CheckRequest(const ApiKeyRequest& request) {
-  if (request.display_name.size() > kMaxDisplayNameLength) {
-    return InvalidFields("INVALID_API_KEY",
-                         {{"display_name", absl::StrCat("must have at most ", kMaxDisplayNameLength, " bytes, not ",
-                                                        request.display_name.size())}});
-  }
-  if (request.role < Role::kAdmin || request.role > Role::kViewer) {
-    return InvalidFields("INVALID_API_KEY", {{"role", "must be admin, member, deployer or viewer"}});
-  }
-  return absl::OkStatus();
-}
+std::string MessageOf(const ParsedApiKey& key) { return JoinParts({"keyferry API key 1", key.id, key.secret}); }
 
 // A row of the index whose id no key has: whoever makes a key of the organization reads and writes it, so that of two
 // at once one counts anew.
 RowKey MakersRow(const std::string& organization) { return keys::ApiKeyOfOrganization(organization, ""); }
 
-// Keys by id, emptied of one that changes. A reader that read a row before the change must not put it back after.
-class ApiKeyCache {
- public:
-  // Null when absent; also tells when it was asked.
-  SharedApiKey Find(std::string_view id, uint64_t& asked) const {
-    std::lock_guard lock(mutex_);
-    asked = changes_;
-    const auto key = keys_.find(std::string(id));
-    return key == keys_.end() ? nullptr : key->second;
-  }
+// Never a key's id: looked up instead of one.
+constexpr char kNoId[] = "";
 
-  void Put(SharedApiKey key, uint64_t asked) {
-    std::lock_guard lock(mutex_);
-    if (asked != changes_) return;
-    if (keys_.size() >= kMaxApiKeysCached) keys_.clear();
-    keys_[key->id] = std::move(key);
-  }
+absl::Time ExpiryAfter(absl::Time now, const std::optional<absl::Duration>& time_to_live) {
+  return time_to_live ? now + *time_to_live : absl::InfiniteFuture();
+}
 
-  void Clear() {
-    std::lock_guard lock(mutex_);
-    ++changes_;
-    keys_.clear();
-  }
+absl::Status KeyNotFound(const std::string& id) {
+  return NotFound("API_KEY_NOT_FOUND", absl::StrCat("there is no API key ", id), id);
+}
 
-  void Forget(const std::string& id) {
-    std::lock_guard lock(mutex_);
-    ++changes_;
-    keys_.erase(id);
-  }
+absl::Status RotationRuns(const std::string& id, const std::string& other) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("API key ", id, " and API key ", other,
+                                " of the same line are both live; revoke one of them first"),
+                   {.reason = "API_KEY_ROTATION_RUNS", .metadata = {{"resource", other}}});
+}
 
- private:
-  mutable std::mutex mutex_;
-  uint64_t changes_ = 0;
-  std::unordered_map<std::string, SharedApiKey> keys_;
-};
+absl::Status NotLive(const std::string& id) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("API key ", id, " was revoked or has expired; make a new one"),
+                   {.reason = "API_KEY_NOT_LIVE", .metadata = {{"resource", id}}});
+}
 
 class StoredApiKeys final : public ApiKeys {
  public:
-  StoredApiKeys(const Writer& writer, const Keyring& keyring, const Clock& clock)
-      : writer_(writer), keyring_(keyring), clock_(clock) {
-    const RowKey all = keys::ApiKey("");
-    subscription_ = writer_.store.Ring(all, PrefixEnd(all.bytes), [this] { cache_.Clear(); });
-  }
+  StoredApiKeys(const Writer& writer, const Keyring& keyring, const Clock& clock, Hmac hmac)
+      : writer_(writer),
+        keyring_(keyring),
+        clock_(clock),
+        hmac_(hmac ? std::move(hmac) : Hmac(HmacSha256)),
+        uses_(ApiKeyUses::Create(writer)) {}
 
-  absl::StatusOr<SharedApiKey> Verify(std::string_view text) override {
+  absl::StatusOr<std::shared_ptr<const IdentifiedApiKey>> Verify(
+      std::string_view text, std::shared_ptr<const IdentifiedApiKey>* ended) override {
     const std::optional<ParsedApiKey> parsed = ParseApiKey(text);
     if (!parsed) return Rejected();
-    ASSIGN_OR_RETURN(const SharedApiKey key, Find(parsed->id));
+    bool was_cached = false;
+    ASSIGN_OR_RETURN(const SharedApiKey key, Find(parsed->id, was_cached));
+    const ApiKeyRow* const row = key != nullptr ? &key->key.row : nullptr;
     // An unknown key pays for the same HMAC and the same comparison as a wrong one.
-    const absl::StatusOr<Keyring::Key> pepper =
-        key != nullptr ? keyring_.Find(KeyPurpose::kPepper, key->row.pepper_id) : keyring_.Current(KeyPurpose::kPepper);
-    if (!pepper.ok()) return key != nullptr ? Rejected() : pepper.status();
-    const bool right = EqualInConstantTime(HmacOf(*pepper->bytes, *parsed),
-                                           key != nullptr ? key->row.secret_hmac : std::string(kHmacBytes, '\0'));
-    if (key == nullptr || !right || key->row.revoke_time <= clock_.Now()) return Rejected();
-    return key;
+    absl::StatusOr<Keyring::Key> pepper = keyring_.Current(KeyPurpose::kPepper);
+    if (row != nullptr) pepper = keyring_.Find(KeyPurpose::kPepper, row->pepper_id);
+    if (!pepper.ok()) return row != nullptr ? Rejected() : pepper.status();
+    const bool right = EqualInConstantTime(hmac_(*pepper->bytes, MessageOf(*parsed)),
+                                           row != nullptr ? row->secret_hmac : std::string(kHmacBytes, '\0'));
+    const absl::Time now = clock_.Now();
+    const bool known = row != nullptr && right && !HasEnded(row->organization);
+    if (!known || !IsLiveAt(*row, now)) {
+      if (known && ended != nullptr) *ended = std::shared_ptr<const IdentifiedApiKey>(key, &key->key);
+      // One that was at hand pays for the read of one that is not.
+      if (was_cached) RETURN_IF_ERROR(writer_.store.Get(keys::ApiKey(kNoId)).status());
+      return Rejected();
+    }
+    NoteUse(*key, now);
+    return std::shared_ptr<const IdentifiedApiKey>(key, &key->key);
+  }
+
+  bool IsLive(std::string_view id) override {
+    bool was_cached = false;
+    const absl::StatusOr<SharedApiKey> key = Find(id, was_cached);
+    if (!key.ok()) return ends_.Of(id) > clock_.Now();
+    return *key != nullptr && IsLiveAt((*key)->key.row, clock_.Now()) && !HasEnded((*key)->key.row.organization);
+  }
+
+  void SetOrganizationEnded(const std::string& organization, bool ended) override {
+    const std::lock_guard lock(ended_mutex_);
+    ended ? (void)ended_.insert(organization) : (void)ended_.erase(organization);
+    cache_.Clear();
   }
 
   void Make(const ApiKeyRequest& request, std::function<void(absl::StatusOr<NewApiKey>)> done) override {
-    absl::StatusOr<std::shared_ptr<NewApiKey>> key = Prepare(request);
-    if (!key.ok()) return done(key.status());
-    const std::shared_ptr<NewApiKey> made = *key;
+    if (const absl::Status invalid = CheckRequest(request); !invalid.ok()) return done(invalid);
+    const absl::Time now = clock_.Now();
+    auto generated = Generate({.organization = request.organization,
+                               .display_name = request.display_name,
+                               .role = request.role,
+                               .author = request.author,
+                               .create_time = now,
+                               .expire_time = ExpiryAfter(now, request.time_to_live)});
+    if (!generated.ok()) return done(generated.status());
     RunTransaction(
         writer_,
-        [this, made](Transaction& transaction) -> absl::Status {
-          const auto& [id, row] = made->api_key;
-          RETURN_IF_ERROR(ReadOrganization(transaction, row.organization).status());
-          const RowKey makers = MakersRow(row.organization);
-          RETURN_IF_ERROR(transaction.Read(makers).status());
-          RETURN_IF_ERROR(CheckQuota(row.organization));
-          ASSIGN_OR_RETURN(const auto taken, transaction.Read(keys::ApiKey(id)));
-          if (taken) return absl::AbortedError("a key with this id exists; try again");
-          transaction.Put(makers, "");
-          transaction.Put(keys::ApiKey(id), Encode(row));
-          transaction.Put(keys::ApiKeyOfOrganization(row.organization, id), "");
-          return absl::OkStatus();
+        [this, made = *generated](Transaction& transaction) -> absl::Status {
+          const std::string& organization = made->api_key.row.organization;
+          ASSIGN_OR_RETURN(const OrganizationRow row, ReadOrganization(transaction, organization));
+          RETURN_IF_ERROR(transaction.Read(MakersRow(organization)).status());
+          ASSIGN_OR_RETURN(const std::vector<IdentifiedApiKey> keys, KeysOf(organization));
+          RETURN_IF_ERROR(CheckQuota(organization, row, keys));
+          EraseEndedKeys(transaction, organization, keys, clock_.Now());
+          return Write(transaction, made->api_key);
         },
-        [made, done = std::move(done)](const absl::StatusOr<Revision>& revision) {
+        [made = *generated, done = std::move(done)](const absl::StatusOr<Revision>& revision) {
           if (!revision.ok()) return done(revision.status());
           done(std::move(*made));
         });
   }
 
+  void Rotate(const ApiKeyRotation& rotation, std::function<void(absl::StatusOr<NewApiKey>)> done) override {
+    if (const absl::Status invalid = CheckRotation(rotation); !invalid.ok()) return done(invalid);
+    auto generated = Generate({.organization = rotation.organization, .author = rotation.author});
+    if (!generated.ok()) return done(generated.status());
+    RunTransaction(
+        writer_,
+        [this, rotation, made = *generated](Transaction& transaction) {
+          return PlanRotation(transaction, rotation, made->api_key);
+        },
+        [this, id = rotation.id, end = clock_.Now() + rotation.overlap, made = *generated,
+         done = std::move(done)](const absl::StatusOr<Revision>& revision) {
+          cache_.Forget(id);
+          if (!revision.ok()) return done(revision.status());
+          ends_.Add(id, end);
+          done(std::move(*made));
+        });
+  }
+
+  absl::StatusOr<int64_t> CountLive(const std::string& organization) override {
+    ASSIGN_OR_RETURN(const std::vector<IdentifiedApiKey> keys, KeysOf(organization));
+    return CountLiveOf(keys);
+  }
+
   absl::StatusOr<std::vector<IdentifiedApiKey>> List(const std::string& organization) override {
     Transaction transaction(writer_.store);
     RETURN_IF_ERROR(ReadOrganization(transaction, organization).status());
-    return KeysOf(organization);
+    ASSIGN_OR_RETURN(std::vector<IdentifiedApiKey> keys, KeysOf(organization));
+    for (IdentifiedApiKey& key : keys) key.row.last_use_time = uses_->LastUseOf(key.id, key.row.last_use_time);
+    return keys;
   }
 
   void Revoke(const std::string& organization, const std::string& id, std::function<void(absl::Status)> done) override {
-    if (!IsApiKeyId(id)) {
-      return done(InvalidFields("INVALID_API_KEY_ID", {{"id", "must be the 10 characters after kf_"}}));
-    }
+    if (const absl::Status invalid = CheckId(id); !invalid.ok()) return done(invalid);
     const absl::Time now = clock_.Now();
     RunTransaction(
         writer_,
         [organization, id, now](Transaction& transaction) -> absl::Status {
           ASSIGN_OR_RETURN(auto key, transaction.Get<ApiKeyRow>(keys::ApiKey(id)));
-          if (!key || key->value.organization != organization)
-            return NotFound("API_KEY_NOT_FOUND", absl::StrCat("there is no API key ", id), id);
+          if (!key || key->value.organization != organization) return KeyNotFound(id);
           if (key->value.revoke_time <= now) return absl::OkStatus();
           key->value.revoke_time = now;
+          transaction.Describe({.kind = "apiKey", .name = id});
           transaction.Put(keys::ApiKey(id), Encode(key->value));
+          NoteRevokedApiKey(transaction, organization, id, now);
           return absl::OkStatus();
         },
-        [this, id, done = std::move(done)](const absl::StatusOr<Revision>& revision) {
-          // Before the answer: the doorbell may ring after it.
+        [this, id, now, done = std::move(done)](const absl::StatusOr<Revision>& revision) {
           cache_.Forget(id);
+          if (revision.ok()) ends_.Add(id, now);
           done(revision.status());
         });
   }
 
  private:
+  bool HasEnded(const std::string& organization) const {
+    const std::lock_guard lock(ended_mutex_);
+    return ended_.contains(organization);
+  }
+
   // From memory, else from the store; null when there is no such key.
-  absl::StatusOr<SharedApiKey> Find(std::string_view id) {
+  absl::StatusOr<SharedApiKey> Find(std::string_view id, bool& was_cached) {
     uint64_t asked = 0;
-    if (SharedApiKey key = cache_.Find(id, asked)) return key;
-    ASSIGN_OR_RETURN(SharedApiKey key, Read(std::string(id)));
+    SharedApiKey key = cache_.Find(id, asked);
+    was_cached = key != nullptr;
+    if (was_cached) return key;
+    ASSIGN_OR_RETURN(key, Read(std::string(id)));
     if (key != nullptr) cache_.Put(key, asked);
     return key;
   }
@@ -170,24 +207,77 @@ class StoredApiKeys final : public ApiKeys {
   absl::StatusOr<SharedApiKey> Read(const std::string& id) const {
     ASSIGN_OR_RETURN(const std::optional<Row> row, writer_.store.Get(keys::ApiKey(id)));
     if (!row) return SharedApiKey();
-    ASSIGN_OR_RETURN(ApiKeyRow decoded, Decode<ApiKeyRow>(row->value));
-    return std::make_shared<const IdentifiedApiKey>(IdentifiedApiKey{.id = id, .row = std::move(decoded)});
+    auto key = std::make_shared<CachedApiKey>();
+    key->key.id = id;
+    ASSIGN_OR_RETURN(key->key.row, Decode<ApiKeyRow>(row->value));
+    return key;
   }
 
-  absl::StatusOr<std::shared_ptr<NewApiKey>> Prepare(const ApiKeyRequest& request) {
-    RETURN_IF_ERROR(CheckRequest(request));
+  void NoteUse(const CachedApiKey& key, absl::Time now) {
+    const int64_t hour = (now - absl::UnixEpoch()) / kApiKeyUseGrain;
+    if (key.used_hour.load(std::memory_order_relaxed) == hour || key.used_hour.exchange(hour) == hour) return;
+    uses_->Note(key.key.id, hour);
+  }
+
+  // The row gets its HMAC.
+  absl::StatusOr<std::shared_ptr<NewApiKey>> Generate(ApiKeyRow row) {
     ASSIGN_OR_RETURN(const Keyring::Key pepper, keyring_.Current(KeyPurpose::kPepper));
     auto made = std::make_shared<NewApiKey>(NewApiKey{.text = GenerateApiKey()});
     const ParsedApiKey parsed = *ParseApiKey(made->text.Access());
-    made->api_key = {.id = std::string(parsed.id),
-                     .row = {.organization = request.organization,
-                             .display_name = request.display_name,
-                             .role = request.role,
-                             .secret_hmac = HmacOf(*pepper.bytes, parsed),
-                             .pepper_id = pepper.id,
-                             .author = request.author,
-                             .create_time = clock_.Now()}};
+    row.secret_hmac = hmac_(*pepper.bytes, MessageOf(parsed));
+    row.pepper_id = pepper.id;
+    made->api_key = {.id = std::string(parsed.id), .row = std::move(row)};
     return made;
+  }
+
+  static absl::Status Write(Transaction& transaction, const IdentifiedApiKey& key) {
+    ASSIGN_OR_RETURN(const auto taken, transaction.Read(keys::ApiKey(key.id)));
+    if (taken) return absl::AbortedError("a key with this id exists; try again");
+    transaction.Describe({.kind = "apiKey", .name = key.id});
+    transaction.Put(MakersRow(key.row.organization), "");
+    transaction.Put(keys::ApiKey(key.id), Encode(key.row));
+    transaction.Put(keys::ApiKeyOfOrganization(key.row.organization, key.id), "");
+    return absl::OkStatus();
+  }
+
+  // The live key of the line beside this one, if there is one.
+  static absl::StatusOr<std::optional<ApiKeyRow>> ReadRelative(Transaction& transaction, const std::string& id) {
+    if (id.empty()) return std::nullopt;
+    ASSIGN_OR_RETURN(auto key, transaction.Get<ApiKeyRow>(keys::ApiKey(id)));
+    if (!key) return std::nullopt;
+    return std::move(key->value);
+  }
+
+  absl::Status PlanRotation(Transaction& transaction, const ApiKeyRotation& rotation, IdentifiedApiKey& made) {
+    ASSIGN_OR_RETURN(auto old, transaction.Get<ApiKeyRow>(keys::ApiKey(rotation.id)));
+    if (!old || old->value.organization != rotation.organization) return KeyNotFound(rotation.id);
+    RETURN_IF_ERROR(ReadOrganization(transaction, rotation.organization).status());
+    ApiKeyRow& row = old->value;
+    const absl::Time now = clock_.Now();
+    if (!IsLiveAt(row, now)) return NotLive(rotation.id);
+    ASSIGN_OR_RETURN(const std::optional<ApiKeyRow> before, ReadRelative(transaction, row.replaces));
+    if (before && IsLiveAt(*before, now)) return RotationRuns(rotation.id, row.replaces);
+    ASSIGN_OR_RETURN(const std::optional<ApiKeyRow> after, ReadRelative(transaction, row.replaced_by));
+    if (after && IsLiveAt(*after, now)) return RotationRuns(rotation.id, row.replaced_by);
+
+    // A key that was rotated before has lost its own end to the overlap; the one that came after it has the line's.
+    const ApiKeyRow& model = after ? *after : row;
+    std::optional<absl::Duration> time_to_live = rotation.time_to_live;
+    if (!time_to_live && model.expire_time != absl::InfiniteFuture())
+      time_to_live = model.expire_time - model.create_time;
+    made.row.display_name = row.display_name;
+    made.row.role = row.role;
+    made.row.create_time = now;
+    made.row.expire_time = ExpiryAfter(now, time_to_live);
+    made.row.replaces = rotation.id;
+    ASSIGN_OR_RETURN(const std::vector<IdentifiedApiKey> keys, KeysOf(rotation.organization));
+    EraseEndedKeys(transaction, rotation.organization, keys, now);
+    RETURN_IF_ERROR(Write(transaction, made));
+    row.replaced_by = made.id;
+    row.expire_time = std::min(row.expire_time, now + rotation.overlap);
+    NoteApiKeyEnd(transaction, rotation.organization, rotation.id, row.expire_time);
+    transaction.Put(keys::ApiKey(rotation.id), Encode(row));
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<IdentifiedApiKey>> KeysOf(const std::string& organization) const {
@@ -196,34 +286,40 @@ class StoredApiKeys final : public ApiKeys {
     RETURN_IF_ERROR(VisitRows(writer_.store, all, "", [&](const KeyedRow& index) -> absl::StatusOr<bool> {
       if (index.key == MakersRow(organization)) return true;
       ASSIGN_OR_RETURN(const SharedApiKey key, Read(keys::LastPart(index.key)));
-      if (key != nullptr) listed.push_back(*key);
+      if (key != nullptr) listed.push_back(key->key);
       return true;
     }));
     return listed;
   }
 
-  absl::Status CheckQuota(const std::string& organization) const {
-    ASSIGN_OR_RETURN(const std::vector<IdentifiedApiKey> keys, KeysOf(organization));
+  int64_t CountLiveOf(const std::vector<IdentifiedApiKey>& keys) const {
     const absl::Time now = clock_.Now();
-    const auto live =
-        std::count_if(keys.begin(), keys.end(), [&](const IdentifiedApiKey& key) { return key.row.revoke_time > now; });
-    if (static_cast<size_t>(live) < kMaxApiKeysPerOrganization) return absl::OkStatus();
-    return MakeError(absl::StatusCode::kResourceExhausted,
-                     absl::StrCat("the organization has ", live, " API keys, and that is the limit; revoke one first"),
-                     {.reason = "TOO_MANY_API_KEYS"});
+    return std::ranges::count_if(keys, [&](const IdentifiedApiKey& key) { return IsLiveAt(key.row, now); });
+  }
+
+  absl::Status CheckQuota(const std::string& organization, const OrganizationRow& row,
+                          const std::vector<IdentifiedApiKey>& keys) const {
+    const int64_t limit = row.max_api_keys == 0 ? kDefaultMaxApiKeys : row.max_api_keys;
+    const int64_t live = CountLiveOf(keys);
+    return live < limit ? absl::OkStatus() : QuotaExceeded(organization, "API keys", "max_api_keys", limit, live);
   }
 
   const Writer& writer_;
   const Keyring& keyring_;
   const Clock& clock_;
+  const Hmac hmac_;
+  // Nobody else writes the rows of keys while this process has the store.
   ApiKeyCache cache_;
-  std::unique_ptr<Store::Subscription> subscription_;
+  ApiKeyEnds ends_;
+  mutable std::mutex ended_mutex_;
+  std::set<std::string> ended_;
+  const std::unique_ptr<ApiKeyUses> uses_;
 };
 
 }  // namespace
 
-std::unique_ptr<ApiKeys> ApiKeys::Create(const Writer& writer, const Keyring& keyring, const Clock& clock) {
-  return std::make_unique<StoredApiKeys>(writer, keyring, clock);
+std::unique_ptr<ApiKeys> ApiKeys::Create(const Writer& writer, const Keyring& keyring, const Clock& clock, Hmac hmac) {
+  return std::make_unique<StoredApiKeys>(writer, keyring, clock, std::move(hmac));
 }
 
 }  // namespace keyferry

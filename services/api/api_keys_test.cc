@@ -34,6 +34,7 @@ class SilentStore : public Store {
   }
   Revision Head() const override { return store_.Head(); }
   absl::Status Backup(const std::string& directory) override { return store_.Backup(directory); }
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override { return store_.Purge(ranges); }
 
  private:
   Store& store_;
@@ -168,18 +169,6 @@ TEST_F(ApiKeysTest, RevocationDoesNotWaitForTheDoorbell) {
   done.WaitForNotification();
 }
 
-TEST_F(ApiKeysTest, ARowThatAnotherHandChangesIsReadAgain) {
-  const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
-  ASSERT_THAT(keys().Verify(made->text.Access()), IsOk());
-  ApiKeyRow row = made->api_key.row;
-  row.revoke_time = scene_.clock.Now();
-  Commit commit{.term = scene_.term, .mutations = {{.key = keys::ApiKey(made->api_key.id), .value = Encode(row)}}};
-  ASSERT_THAT(CommitAndWait(scene_.barrier->store(), std::move(commit)), IsOk());
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (keys().Verify(made->text.Access()).ok() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
-  EXPECT_THAT(keys().Verify(made->text.Access()), StatusIs(absl::StatusCode::kUnauthenticated));
-}
-
 TEST_F(ApiKeysTest, RevokingTwiceKeepsTheFirstTime) {
   const auto made = scene_.MakeApiKey("acme", Role::kAdmin);
   ASSERT_THAT(scene_.RevokeApiKey("acme", made->api_key.id), IsOk());
@@ -209,16 +198,16 @@ TEST_F(ApiKeysTest, ListShowsAllOfTheOrganizationInOrderOfId) {
 }
 
 TEST_F(ApiKeysTest, AnOrganizationHasAThousandLiveKeysAndNotOneMore) {
-  FillWithLiveKeys(kMaxApiKeysPerOrganization - 1);
+  FillWithLiveKeys(kDefaultMaxApiKeys - 1);
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer),
-              FailsWith(absl::StatusCode::kResourceExhausted, "TOO_MANY_API_KEYS"));
+              FailsWith(absl::StatusCode::kResourceExhausted, "QUOTA_EXCEEDED"));
   ASSERT_THAT(scene_.RevokeApiKey("acme", "0000000007"), IsOk());
   EXPECT_THAT(scene_.MakeApiKey("acme", Role::kViewer), IsOk());
 }
 
 TEST_F(ApiKeysTest, OfTwoMakersAtOnceOneGetsTheLastKey) {
-  FillWithLiveKeys(kMaxApiKeysPerOrganization - 1);
+  FillWithLiveKeys(kDefaultMaxApiKeys - 1);
   MeetingStore meeting(scene_.barrier->store());
   const Writer writer{meeting, *scene_.executor, [this] { return scene_.term; }};
   const auto busy_keys = ApiKeys::Create(writer, scene_.keyring, scene_.clock);
@@ -233,7 +222,7 @@ TEST_F(ApiKeysTest, OfTwoMakersAtOnceOneGetsTheLastKey) {
   }
   answers.Wait();
   EXPECT_EQ(made_count, 1);
-  EXPECT_THAT(keys().List("acme"), IsOkAndHolds(testing::SizeIs(kMaxApiKeysPerOrganization)));
+  EXPECT_THAT(keys().List("acme"), IsOkAndHolds(testing::SizeIs(static_cast<size_t>(kDefaultMaxApiKeys))));
 }
 
 TEST_F(ApiKeysTest, RevokeTakesAnIdAndNeverShowsAKeyThatIsGivenInstead) {

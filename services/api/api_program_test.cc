@@ -41,6 +41,7 @@ class ApiProgramTest : public testing::Test {
               {"--client-ca", server_.roots},
               {"--edge-listen", "unix:" + directory_.File("edge")},
               {"--trust-domain", "keyferry.test"},
+              {"--failures-per-minute", "0"},
               {"--ready-file", directory_.File("ready")},
               {"--worker-threads", "4"}};
     ApiProcess init({"init-keyring", flags_["--keyring"]}, directory_.File("init-errors"));

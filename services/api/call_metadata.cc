@@ -6,12 +6,14 @@
 #include "absl/strings/match.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
+#include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 
 namespace keyferry {
 namespace {
 
 constexpr char kAuthorization[] = "authorization";
+constexpr char kBinaryAuthorization[] = "authorization-bin";
 constexpr absl::string_view kScheme = "bearer ";
 constexpr size_t kIncidentBytes = 8;
 
@@ -37,13 +39,20 @@ std::string RequestIdOf(const grpc::ServerContextBase& context) {
   return NewIncidentId();
 }
 
+absl::StatusOr<std::string_view> TokenOfAuthorization(std::string_view value) {
+  if (!absl::StartsWithIgnoreCase({value.data(), value.size()}, kScheme))
+    return Rejected("authorization must be `Bearer <API key>`");
+  return value.substr(kScheme.size());
+}
+
 absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context) {
+  if (context.client_metadata().count(kBinaryAuthorization) > 0)
+    return Rejected("send authorization as text, not authorization-bin");
   const auto [first, last] = context.client_metadata().equal_range(kAuthorization);
   if (first == last) return std::optional<std::string_view>();
   if (std::next(first) != last) return Rejected("send exactly one authorization value");
-  const absl::string_view value(first->second.data(), first->second.size());
-  if (!absl::StartsWithIgnoreCase(value, kScheme)) return Rejected("authorization must be `Bearer <API key>`");
-  return std::optional<std::string_view>({value.data() + kScheme.size(), value.size() - kScheme.size()});
+  ASSIGN_OR_RETURN(const std::string_view token, TokenOfAuthorization({first->second.data(), first->second.size()}));
+  return std::optional<std::string_view>(token);
 }
 
 }  // namespace keyferry

@@ -20,8 +20,11 @@ inline constexpr char kRequestIdMetadata[] = "x-request-id";
 // The caller's, when it sent exactly one of 1 to 64 printable ASCII characters; a random one otherwise.
 std::string RequestIdOf(const grpc::ServerContextBase& context);
 
+// The token in a value of `authorization`: behind `Bearer `, in any case, all of the rest. Unauthenticated: another scheme.
+absl::StatusOr<std::string_view> TokenOfAuthorization(std::string_view value);
+
 // The token of `authorization: Bearer <token>`, valid as long as the context; nullopt when the call has no
-// authorization. Unauthenticated: more than one value, or another scheme.
+// authorization. Unauthenticated: more than one value, `authorization-bin`, or another scheme.
 absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context);
 
 // 16 hex digits, random.

@@ -9,6 +9,7 @@
 #include "libs/crypto/aead.h"
 #include "libs/rpc/sealed_object_codec.h"
 #include "libs/storage/keys.h"
+#include "services/api/paging.h"
 #include "services/api/requests.h"
 #include "services/api/set_scene.h"
 
@@ -35,16 +36,18 @@ void EraseUses(Transaction& transaction, const Deployment& deployment, const std
   }
 }
 
-absl::StatusOr<SealedObject> SealedObjectOf(Transaction& transaction, const SecretSet& set) {
-  ASSIGN_OR_RETURN(const std::optional<Generation> generation, ReadGeneration(transaction, set, set.generation));
+// The set's sealed object; its escrowed keys go to the deployment, so that it can be sealed again when the set is long gone.
+absl::StatusOr<SealedObject> TakeSealedObject(Transaction& transaction, const SecretSet& set, Deployment& deployment) {
+  ASSIGN_OR_RETURN(std::optional<Generation> generation, ReadGeneration(transaction, set, set.generation));
   if (!generation || Sha256(generation->sealed_object) != set.digest) {
     return absl::DataLossError("a set's newest generation is not there, or not the one its set names");
   }
+  for (EscrowedKey& key : generation->escrowed_keys) deployment.escrowed_keys.push_back(std::move(key));
   return ParseSealedObject(generation->sealed_object);
 }
 
-absl::Status TakeEntries(Transaction& transaction, const SecretSet& set, SealedObject& object) {
-  ASSIGN_OR_RETURN(SealedObject of_set, SealedObjectOf(transaction, set));
+absl::Status TakeEntries(Transaction& transaction, const SecretSet& set, Deployment& deployment, SealedObject& object) {
+  ASSIGN_OR_RETURN(SealedObject of_set, TakeSealedObject(transaction, set, deployment));
   object.secret_set = set.name;
   object.secret_set_uid = set.uid;
   object.secret_set_generation = set.generation;
@@ -53,8 +56,8 @@ absl::Status TakeEntries(Transaction& transaction, const SecretSet& set, SealedO
   return absl::OkStatus();
 }
 
-absl::Status TakePullEntry(Transaction& transaction, const SecretSet& set, SealedObject& object) {
-  ASSIGN_OR_RETURN(SealedObject of_set, SealedObjectOf(transaction, set));
+absl::Status TakePullEntry(Transaction& transaction, const SecretSet& set, Deployment& deployment, SealedObject& object) {
+  ASSIGN_OR_RETURN(SealedObject of_set, TakeSealedObject(transaction, set, deployment));
   if (of_set.entries.size() != 1) return absl::DataLossError("an image pull secret does not hold one entry");
   object.pull_secret_uid = set.uid;
   object.image_pull_secret_name = set.name;
@@ -107,8 +110,9 @@ absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, c
                               Deployment& deployment) {
   SealedObject object{
       .generation = deployment.generation, .organization_uid = organization_uid, .image = deployment.image};
-  if (sets.secret_set) RETURN_IF_ERROR(TakeEntries(transaction, sets.secret_set->set, object));
-  if (sets.image_pull_secret) RETURN_IF_ERROR(TakePullEntry(transaction, sets.image_pull_secret->set, object));
+  deployment.escrowed_keys.clear();
+  if (sets.secret_set) RETURN_IF_ERROR(TakeEntries(transaction, sets.secret_set->set, deployment, object));
+  if (sets.image_pull_secret) RETURN_IF_ERROR(TakePullEntry(transaction, sets.image_pull_secret->set, deployment, object));
   deployment.sealed_object = SerializeSealedObject(object);
   deployment.digest = Sha256(deployment.sealed_object);
   return absl::OkStatus();
@@ -116,6 +120,7 @@ absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, c
 
 absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before,
                              const Deployment& deployment, absl::Time now) {
+  DescribeChange(transaction, deployment);
   if (before) EraseUses(transaction, *before, SetsOf(*before));
   for (const std::string& set : SetsOf(deployment)) {
     transaction.Put(keys::SetUse(deployment.organization, set, deployment.agent), "");
@@ -127,14 +132,30 @@ absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deplo
 }
 
 absl::Status EraseDeployment(Transaction& transaction, const Deployment& deployment, absl::Time now) {
+  DescribeChange(transaction, deployment);
   EraseUses(transaction, deployment, SetsOf(deployment));
   transaction.Erase(keys::Deployment(deployment.organization, deployment.agent));
   return DesireDelete(transaction, deployment.region, ObjectIdOf(deployment), now);
 }
 
+void DescribeChange(Transaction& transaction, const Deployment& deployment) {
+  transaction.Describe({.kind = "deployment", .name = deployment.agent, .region = deployment.region, .generation = deployment.generation});
+}
+
+size_t WireBytesOf(const DeploymentView& view) {
+  // Times, numbers, etag, two conditions in words, and what surrounds a region's error message, twice.
+  constexpr size_t kRest = 1024;
+  const Deployment& deployment = view.deployment;
+  return kRest + TextBytesOf(deployment.required_keys) + TextBytesOf(deployment.keys) +
+         TextBytesOf({deployment.organization, deployment.agent, deployment.uid, deployment.region, deployment.image,
+                      deployment.secret_set, deployment.image_pull_secret, deployment.client_data, deployment.region,
+                      deployment.region, view.status.error_message, view.status.error_message});
+}
+
 std::string EncodeAnswer(const DeploymentView& view) {
   Deployment slim = view.deployment;
   slim.sealed_object.clear();
+  slim.escrowed_keys.clear();
   const std::string observed = absl::StrCat(view.status.observed_generation);
   const std::string ready = absl::StrCat(view.status.ready_generation);
   // What was just written is pending since then; only an answer of what was there already can say more.

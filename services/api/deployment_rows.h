@@ -25,7 +25,7 @@ absl::StatusOr<PlacementStatus> StatusOf(const UseCaseDeps& deps, const Deployme
 
 // Names what is bound: uids, generations, keys.
 void Bind(const BoundSets& sets, Deployment& deployment);
-// Takes over the sealed entries and the data keys they name, unopened. DataLoss.
+// Takes over the sealed entries and the data keys they name, with their escrow copies, unopened. DataLoss.
 absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, const std::string& organization_uid,
                               Deployment& deployment);
 
@@ -33,6 +33,12 @@ absl::Status TakeSealedValues(Transaction& transaction, const BoundSets& sets, c
 absl::Status WriteDeployment(Transaction& transaction, const std::optional<Deployment>& before,
                              const Deployment& deployment, absl::Time now);
 absl::Status EraseDeployment(Transaction& transaction, const Deployment& deployment, absl::Time now);
+
+// For the audit record of a write that leaves this deployment, or erases it.
+void DescribeChange(Transaction& transaction, const Deployment& deployment);
+
+// What it takes in a page, or a little more.
+size_t WireBytesOf(const DeploymentView& view);
 
 std::string EncodeAnswer(const DeploymentView& view);
 // DataLoss.

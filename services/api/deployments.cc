@@ -15,7 +15,9 @@
 #include "services/api/deployment_gate.h"
 #include "services/api/deployment_rows.h"
 #include "services/api/paging.h"
+#include "services/api/quotas.h"
 #include "services/api/requests.h"
+#include "services/api/set_draft.h"
 
 namespace keyferry {
 namespace {
@@ -158,7 +160,8 @@ absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment
   if (region.empty() && sets.secret_set) region = sets.secret_set->set.region;
   if (region.empty() && sets.image_pull_secret) region = sets.image_pull_secret->set.region;
   if (region.empty()) region = DefaultRegionOf(organization);
-  RETURN_IF_ERROR(ReadRegion(transaction, "deployment.region", region).status());
+  ASSIGN_OR_RETURN(const RegionRow row, ReadRegion(transaction, "deployment.region", region));
+  RETURN_IF_ERROR(CheckEnrolled(region, row));
   if (existing && region != existing->region) return AgentStays(*existing, region);
   RETURN_IF_ERROR(CheckBoundRegions(sets, wanted.agent, region));
   return region;
@@ -191,7 +194,8 @@ bool IsUnchanged(const DeployRequest& request, const BoundSets& sets, const std:
 }
 
 absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps,
-                                          const DeployRequest& request) {
+                                          const DeployRequest& request, QuotaClaim& claim) {
+  claim.Begin();
   const Deployment& wanted = request.wanted;
   const absl::Time now = deps.clock.Now();
   ASSIGN_OR_RETURN(const OrganizationRow organization, ReadOrganization(transaction, wanted.organization));
@@ -213,9 +217,11 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   if (IsUnchanged(request, sets, existing, before)) {
     const DeploymentView view{.deployment = *existing, .status = before, .unchanged = true};
     identity.Remember(transaction, *organization_keys, /*blind=*/false, EncodeAnswer(view), now);
+    DescribeChange(transaction, view.deployment);
     return view;
   }
   RETURN_IF_ERROR(CheckGate(sets, wanted.required_keys));
+  if (!existing) RETURN_IF_ERROR(claim.Add(organization));
 
   DeploymentView view{.deployment = NextOf(wanted, existing, std::move(region), now)};
   view.status.last_transition_time = now;
@@ -231,7 +237,8 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
 
 absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps,
                                           const std::string& organization, const std::string& agent,
-                                          const WriteConditions& conditions) {
+                                          const WriteConditions& conditions, QuotaClaim& claim) {
+  claim.Begin();
   const absl::Time now = deps.clock.Now();
   RETURN_IF_ERROR(ReadOrganization(transaction, organization).status());
   ASSIGN_OR_RETURN(const auto organization_keys, deps.barrier.KeysOf(organization));
@@ -241,6 +248,7 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
   ASSIGN_OR_RETURN(const std::optional<Deployment> existing, FindDeployment(transaction, organization, agent));
   if (!existing) return DeploymentNotFound(agent);
   RETURN_IF_ERROR(CheckEtag(conditions.etag, existing->Etag(), SubjectOf(agent)));
+  RETURN_IF_ERROR(claim.Remove());
   RETURN_IF_ERROR(EraseDeployment(transaction, *existing, now));
   identity.Remember(transaction, *organization_keys, /*blind=*/false, "", now);
   return std::monostate();
@@ -249,16 +257,6 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
 std::optional<bool> IsConnected(const UseCaseDeps& deps, const std::string& region) {
   if (!deps.region_connected) return std::nullopt;
   return deps.region_connected(region);
-}
-
-size_t WireBytesOf(const DeploymentView& view) {
-  // Times, numbers, etag, two conditions in words, and what surrounds a region's error message, twice.
-  constexpr size_t kRest = 1024;
-  const Deployment& deployment = view.deployment;
-  return kRest + TextBytesOf(deployment.required_keys) + TextBytesOf(deployment.keys) +
-         TextBytesOf({deployment.organization, deployment.agent, deployment.uid, deployment.region, deployment.image,
-                      deployment.secret_set, deployment.image_pull_secret, deployment.client_data, deployment.region,
-                      deployment.region, view.status.error_message, view.status.error_message});
 }
 
 absl::Status CheckAgent(const std::string& agent) {
@@ -273,12 +271,14 @@ void Deployments::Deploy(DeployRequest request, Done done) const {
   if (absl::Status invalid = CheckFields(request); !invalid.ok()) return done(invalid);
   const bool validate_only = request.conditions.validate_only;
   WriteSubject subject = SubjectOf(request.wanted.agent);
+  auto claim = std::make_shared<QuotaClaim>(deps_.quotas, request.wanted.organization, QuotaKind::kDeployments);
   RunUseCase<DeploymentView>(
       deps_, validate_only,
-      [deps = deps_, request = std::move(request)](Transaction& transaction) {
-        return PlanDeploy(transaction, deps, request);
+      [deps = deps_, request = std::move(request), claim](Transaction& transaction) {
+        return PlanDeploy(transaction, deps, request, *claim);
       },
-      [deps = deps_, done = std::move(done)](absl::StatusOr<DeploymentView> view) {
+      [deps = deps_, claim, validate_only, done = std::move(done)](absl::StatusOr<DeploymentView> view) {
+        claim->Settle(view.ok() && !validate_only);
         if (view.ok()) view->region_connected = IsConnected(deps, view->deployment.region);
         done(std::move(view));
       },
@@ -291,12 +291,17 @@ void Deployments::Delete(std::string organization, std::string agent, WriteCondi
   violations.Add("INVALID_AGENT_NAME", CheckAgentName("agent", agent));
   CheckConditions(conditions, violations);
   if (absl::Status invalid = violations.ToStatus(); !invalid.ok()) return done(invalid);
+  auto claim = std::make_shared<QuotaClaim>(deps_.quotas, organization, QuotaKind::kDeployments);
   RunUseCase<std::monostate>(
       deps_, conditions.validate_only,
-      [deps = deps_, organization, agent, conditions](Transaction& transaction) {
-        return PlanDelete(transaction, deps, organization, agent, conditions);
+      [deps = deps_, organization, agent, conditions, claim](Transaction& transaction) {
+        return PlanDelete(transaction, deps, organization, agent, conditions, *claim);
       },
-      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); }, SubjectOf(agent));
+      [claim, validate_only = conditions.validate_only, done = std::move(done)](absl::StatusOr<std::monostate> deleted) {
+        claim->Settle(deleted.ok() && !validate_only);
+        done(deleted.status());
+      },
+      SubjectOf(agent));
 }
 
 absl::StatusOr<DeploymentView> Deployments::Get(const std::string& organization, const std::string& agent) const {

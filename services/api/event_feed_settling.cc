@@ -11,6 +11,7 @@
 #include "libs/storage/keys.h"
 #include "services/api/event_feed.h"
 #include "services/api/provisioning_messages.h"
+#include "services/api/region_metrics.h"
 
 namespace keyferry {
 namespace {
@@ -89,6 +90,7 @@ void EventFeed::Stop() {
 
 AckContext EventFeed::Context() const {
   return {.region = settings_.region,
+          .principal = settings_.principal,
           .target_incarnation = settings_.target_incarnation,
           .lineage = Lineage(),
           .head = Head(),
@@ -165,6 +167,7 @@ void EventFeed::Tick() {
   const EventWindow::Stalled stalled = window_.TakeStalled(now);
   if (stalled.hopeless) return settings_.fail(Unavailable("STALLED", "no sign of progress on an event for three minutes; connect again"), Ending::kDied);
   for (const ObjectId& object : stalled.redeliver) Redeliver(object);
+  if (!stalled.redeliver.empty()) CountResent(settings_.region, static_cast<int64_t>(stalled.redeliver.size()));
   if (!retries_) retries_ = PlacementScan::OfDueRetries(settings_.writer.store, settings_.region, settings_.clock.Now());
   if (now - last_rescan_ >= kRescanInterval) {
     last_rescan_ = now;

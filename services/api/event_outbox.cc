@@ -1,8 +1,11 @@
 #include "services/api/event_outbox.h"
 
+#include <algorithm>
+
 #include "keyferry/v1/provisioning.pb.h"
 #include "libs/common/limits.h"
 #include "services/api/provisioning_messages.h"
+#include "services/api/region_metrics.h"
 
 namespace keyferry {
 
@@ -25,6 +28,8 @@ void EventOutbox::Append(const ObjectId& object, const DesiredState& desired, Op
 
 void EventOutbox::Flush() {
   if (batch_->events_size() == 0) return;
+  const int64_t resync_count = std::count_if(batch_->events().begin(), batch_->events().end(), [](const v1::Event& event) { return !event.sync_id().empty(); });
+  CountSent(settings_.region, batch_->events_size() - resync_count, resync_count);
   v1::ApiMessage message;
   message.mutable_events()->Swap(batch_.get());
   batch_bytes_ = 0;

@@ -42,8 +42,8 @@ struct RegionMemory {
   std::optional<RowKey> low_water;
 };
 
-// A restored backup may lie some lineages back; a claim far above is a defective or hostile region.
-inline constexpr uint64_t kMaxLineagesAhead = 16;
+// A store that was put back may lack the last lineage; a claim above the next one is a defective or hostile region.
+inline constexpr uint64_t kMaxLineagesAhead = 1;
 
 // Died: perhaps of what was in flight.
 enum class Ending : uint8_t { kOrderly, kDied };
@@ -54,6 +54,8 @@ struct FeedSettings {
   std::shared_ptr<Strand> strand;
   std::shared_ptr<RegionMemory> memory;
   std::string region;
+  // The provisioner's SPIFFE id: its deliveries are recorded.
+  std::string principal;
   std::string target_incarnation;
   uint64_t epoch = 0;
   size_t max_objects = 0;

@@ -243,7 +243,7 @@ TEST_F(FullResyncTest, AnAckAboveTheHeadRewindsAndDrainsEveryRegion) {
   EXPECT_EQ(other.Last(&v1::ApiMessage::has_drain)->drain().reason(), "REWIND");
 }
 
-TEST_F(FullResyncTest, OneRewindAMinuteAndNotMore) {
+TEST_F(FullResyncTest, OneRewindAnHourAndNotMore) {
   for (int i = 0; i < 3; ++i) {
     FakeProvisioner liar(region_, scene_.directory(), "p1");
     v1::Hello hello = liar.MakeHello();

@@ -9,8 +9,8 @@ namespace {
 const RowKey kFirst{Family::kRequests, ""};
 
 void SweepLater(const Writer& writer, const Clock& clock, const RowKey& begin, absl::Duration delay) {
-  writer.executor.RunAfter(delay, [&writer, &clock, begin] {
-    SweepRequests(writer, begin, clock.Now(), [&writer, &clock](const absl::StatusOr<RowKey>& next) {
+  writer.executor.RunAfter(delay, [writer, &clock, begin] {
+    SweepRequests(writer, begin, clock.Now(), [writer, &clock](const absl::StatusOr<RowKey>& next) {
       if (!next.ok()) Log(Severity::kWarning, "sweep_failed", {{"error", next.status()}});
       const bool round_is_over = !next.ok() || *next == kFirst;
       SweepLater(writer, clock, round_is_over ? kFirst : *next, round_is_over ? kSweepInterval : kSweepStepInterval);

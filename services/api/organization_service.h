@@ -14,8 +14,11 @@ class Service;
 
 namespace keyferry {
 
-// All outlive the service.
-std::unique_ptr<grpc::Service> NewOrganizationsService(Guard& guard, Organizations& organizations, ApiKeys& api_keys);
+class OrganizationDeletion;
+
+// All outlive the service. `limits` (may be null) hears of changed quotas. `deletion` null: none is deleted.
+std::unique_ptr<grpc::Service> NewOrganizationsService(Guard& guard, Organizations& organizations, ApiKeys& api_keys,
+                                                       CallLimits* limits = nullptr, OrganizationDeletion* deletion = nullptr);
 
 }  // namespace keyferry
 

@@ -8,6 +8,7 @@
 #include "libs/model/names.h"
 #include "libs/storage/keys.h"
 #include "services/api/paging.h"
+#include "services/api/quotas.h"
 
 namespace keyferry {
 namespace {
@@ -30,6 +31,32 @@ absl::StatusOr<std::string> ParsePageToken(const std::string& token) {
                        {{"page_token", "is not a token of this listing; begin again without one"}});
 }
 
+absl::Status CheckChange(const QuotaChange& change) {
+  Violations violations;
+  const std::pair<const char*, std::optional<int64_t>> fields[] = {
+      {"max_secret_sets", change.max_secret_sets},
+      {"max_deployments", change.max_deployments},
+      {"max_api_keys", change.max_api_keys},
+      {"max_calls_per_second", change.max_calls_per_second}};
+  bool any = false;
+  for (const auto& [name, value] : fields) {
+    any |= value.has_value();
+    if (value && (*value < 0 || *value > kMaxQuota)) {
+      violations.Add("INVALID_QUOTA",
+                     FieldViolation{name, absl::StrCat("must be 0 (the default) to ", kMaxQuota, "; found ", *value)});
+    }
+  }
+  if (!any) violations.Add("INVALID_QUOTA", FieldViolation{"max_secret_sets", "or another quota must be given"});
+  return violations.ToStatus();
+}
+
+void Apply(const QuotaChange& change, OrganizationRow& row) {
+  row.max_secret_sets = change.max_secret_sets.value_or(row.max_secret_sets);
+  row.max_deployments = change.max_deployments.value_or(row.max_deployments);
+  row.max_api_keys = change.max_api_keys.value_or(row.max_api_keys);
+  row.max_calls_per_second = change.max_calls_per_second.value_or(row.max_calls_per_second);
+}
+
 class StoredOrganizations final : public Organizations {
  public:
   explicit StoredOrganizations(const UseCaseDeps& deps) : deps_(deps) {}
@@ -50,15 +77,18 @@ class StoredOrganizations final : public Organizations {
     RunUseCase<NamedOrganization>(
         deps_, /*validate_only=*/false,
         [this, made](Transaction& transaction) -> absl::StatusOr<NamedOrganization> {
-          ASSIGN_OR_RETURN(const std::optional<Row> existing, transaction.Read(keys::Organization(made.name)));
+          ASSIGN_OR_RETURN(const auto existing, transaction.Get<OrganizationRow>(keys::Organization(made.name)));
           if (existing) {
+            const bool deleted = existing->value.delete_time != absl::InfiniteFuture();
             return MakeError(absl::StatusCode::kAlreadyExists,
-                             absl::StrCat("there is an organization ", made.name, " already"),
-                             {.reason = "ORGANIZATION_EXISTS", .metadata = {{"resource", made.name}}});
+                             deleted ? absl::StrCat("organization \"", made.name, "\" was deleted; a name is never given again, choose another")
+                                     : absl::StrCat("there is an organization ", made.name, " already"),
+                             {.reason = deleted ? "ORGANIZATION_NAME_RETIRED" : "ORGANIZATION_EXISTS", .metadata = {{"resource", made.name}}});
           }
           ASSIGN_OR_RETURN(Mutation key, deps_.barrier.NewOrganizationKey(made.name));
           transaction.Put(key.key, *std::move(key.value));
           transaction.Put(keys::Organization(made.name), Encode(made.row));
+          transaction.Describe({.kind = "organization", .name = made.name});
           return made;
         },
         std::move(done));
@@ -70,11 +100,12 @@ class StoredOrganizations final : public Organizations {
     OrganizationPage page;
     RETURN_IF_ERROR(
         VisitRows(deps_.writer.store, keys::Organizations(), after, [&](const KeyedRow& row) -> absl::StatusOr<bool> {
+          ASSIGN_OR_RETURN(OrganizationRow decoded, Decode<OrganizationRow>(row.row.value));
+          if (decoded.delete_time != absl::InfiniteFuture()) return true;
           if (page.organizations.size() == limit) {
             page.next_page_token = PageTokenAfter(page.organizations.back().name);
             return false;
           }
-          ASSIGN_OR_RETURN(OrganizationRow decoded, Decode<OrganizationRow>(row.row.value));
           page.organizations.push_back({.name = keys::LastPart(row.key), .row = std::move(decoded)});
           return true;
         }));
@@ -107,12 +138,49 @@ class StoredOrganizations final : public Organizations {
           RETURN_IF_ERROR(ReadRegion(transaction, "default_region", region).status());
           row.default_region = region;
           transaction.Put(keys::Organization(organization), Encode(row));
+          transaction.Describe({.kind = "organization", .name = organization, .region = region});
           return PropertiesOf(row);
         },
         std::move(done));
   }
 
+  absl::StatusOr<OrganizationQuota> GetQuota(const std::string& organization) override {
+    Transaction transaction(deps_.writer.store);
+    ASSIGN_OR_RETURN(const OrganizationRow row, ReadOrganization(transaction, organization));
+    return QuotaOf(organization, row);
+  }
+
+  void UpdateQuota(const std::string& organization, const QuotaChange& change,
+                   std::function<void(absl::StatusOr<OrganizationQuota>)> done) override {
+    if (const absl::Status invalid = CheckChange(change); !invalid.ok()) return done(invalid);
+    RunUseCase<OrganizationQuota>(
+        deps_, /*validate_only=*/false,
+        [this, organization, change](Transaction& transaction) -> absl::StatusOr<OrganizationQuota> {
+          ASSIGN_OR_RETURN(OrganizationRow row, ReadOrganization(transaction, organization));
+          Apply(change, row);
+          transaction.Describe({.kind = "organization", .name = organization});
+          transaction.Put(keys::Organization(organization), Encode(row));
+          return QuotaOf(organization, row);
+        },
+        // Not on the store's thread, which answers everybody's commits: who is told goes on reading.
+        [&executor = deps_.writer.executor, done = std::move(done)](const absl::StatusOr<OrganizationQuota>& quota) {
+          executor.Run([done, quota] { done(quota); });
+        });
+  }
+
  private:
+  absl::StatusOr<OrganizationQuota> QuotaOf(const std::string& organization, const OrganizationRow& row) const {
+    OrganizationQuota quota{.organization = organization,
+                            .max_secret_sets = LimitOf(QuotaKind::kSecretSets, row),
+                            .max_deployments = LimitOf(QuotaKind::kDeployments, row),
+                            .max_api_keys = row.max_api_keys == 0 ? kDefaultMaxApiKeys : row.max_api_keys,
+                            .max_calls_per_second = row.max_calls_per_second};
+    if (deps_.quotas == nullptr) return quota;
+    ASSIGN_OR_RETURN(quota.secret_set_count, deps_.quotas->CountOf(organization, QuotaKind::kSecretSets));
+    ASSIGN_OR_RETURN(quota.deployment_count, deps_.quotas->CountOf(organization, QuotaKind::kDeployments));
+    return quota;
+  }
+
   absl::StatusOr<OrganizationProperties> PropertiesOf(const OrganizationRow& row) const {
     OrganizationProperties properties{.default_region = DefaultRegionOf(row)};
     const RowKey begin = keys::Regions();

@@ -7,6 +7,7 @@
 #include "libs/common/log.h"
 #include "libs/model/names.h"
 #include "libs/storage/keys.h"
+#include "services/api/audit_trail.h"
 #include "services/api/placement_rows.h"
 
 namespace keyferry {
@@ -48,6 +49,25 @@ void TouchRows(Transaction& transaction, const AckContext& context, const Object
   ReplaceDesired(transaction, context.region, object, rows, again);
 }
 
+void RecordDelivery(Transaction& transaction, const AckContext& context, const ObjectId& object, int64_t generation) {
+  AddAuditRecord(transaction, {.organization = object.organization,
+                               .time = context.now,
+                               .principal = context.principal,
+                               .role = "provisioner",
+                               .method = "Provisioning/Sync",
+                               .decision = AuditDecision::kDelivered,
+                               .object_kind = object.kind == ObjectKind::kSecretSet ? "secretSet" : "deployment",
+                               .object_name = object.name,
+                               .region = context.region,
+                               .generation = generation});
+}
+
+bool IsNewDelivery(const PlacementRows& rows, const AckContext& context) {
+  const bool was_delivered = rows.observed && rows.observed->uid == rows.desired->uid &&
+                             rows.observed->ready_generation == rows.desired->generation;
+  return !was_delivered || context.now - rows.observed->observed_time >= kDeliveryRecordInterval;
+}
+
 AckEffect Proved(Transaction& transaction, const AckContext& context, const ObjectId& object, const PlacementRows& rows) {
   ErasePending(transaction, context.region, object, rows);
   EraseRetry(transaction, context.region, object, rows);
@@ -59,6 +79,8 @@ AckEffect Proved(Transaction& transaction, const AckContext& context, const Obje
   Observation observation = NextObservation(rows, context);
   observation.ready_generation = rows.desired->generation;
   PutObserved(transaction, context, object, observation);
+  if (context.proved_after != nullptr) context.proved_after->push_back(context.now - rows.desired->desired_time);
+  if (IsNewDelivery(rows, context)) RecordDelivery(transaction, context, object, observation.generation);
   return AckEffect::kReady;
 }
 

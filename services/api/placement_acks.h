@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +19,10 @@ namespace keyferry {
 inline constexpr char kDigestMismatch[] = "DIGEST_MISMATCH";
 inline constexpr char kBelowFloor[] = "BELOW_FLOOR";
 inline constexpr char kPoison[] = "POISON";
+
+// What was delivered already is recorded again, when it is proved again, at most so often: a provisioner must not fill
+// the audit trail by drifting and acknowledging.
+inline constexpr absl::Duration kDeliveryRecordInterval = absl::Minutes(1);
 
 struct AckReport {
   ObjectId object;
@@ -33,6 +38,8 @@ struct AckReport {
 // The session that heard it. Its epoch and incarnation are checked before a report gets here.
 struct AckContext {
   std::string region;
+  // The provisioner's SPIFFE id, for the record of a delivery.
+  std::string principal;
   std::string target_incarnation;
   uint64_t lineage = 0;
   // In the present lineage.
@@ -42,6 +49,8 @@ struct AckContext {
   absl::Time connected_since;
   // 0 to 1, for the backoff.
   double random = 1;
+  // Gets, where there is one, how long each object was pending that an ack proved.
+  std::vector<absl::Duration>* proved_after = nullptr;
 };
 
 enum class AckEffect : uint8_t {

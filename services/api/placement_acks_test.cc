@@ -119,6 +119,31 @@ TEST_F(PlacementsTest, AckOfTheDesiredRevisionWithTheDigestIsReady) {
   EXPECT_EQ(status.last_transition_time, scene_.clock().Now());
 }
 
+TEST_F(PlacementsTest, WhatIsProvedAgainIsRecordedOnceAMinute) {
+  const auto records = [this] { return scene_.store().AllOf(Family::kAudit).size(); };
+  const auto drift_and_prove = [this](const std::string& payload) {
+    Must(scene_.Commit([&, context = Context()](Transaction& transaction) {
+      return Touch(transaction, context, kObject, TouchOnly::kReady).status();
+    }));
+    EXPECT_EQ(Settle(Ready(payload)), AckEffect::kReady);
+  };
+  std::string payload = scene_.Write(kRegion, "my-set");
+  Settle(Ready(payload));
+  EXPECT_EQ(records(), 1u);
+  for (int i = 0; i < 5; ++i) drift_and_prove(payload);
+  EXPECT_EQ(records(), 1u);
+  scene_.clock().Advance(kDeliveryRecordInterval - absl::Milliseconds(1));
+  drift_and_prove(payload);
+  EXPECT_EQ(records(), 1u);
+  scene_.clock().Advance(kDeliveryRecordInterval);
+  drift_and_prove(payload);
+  EXPECT_EQ(records(), 2u);
+  // A new generation at once.
+  payload = scene_.Write(kRegion, "my-set");
+  Settle(Ready(payload));
+  EXPECT_EQ(records(), 3u);
+}
+
 TEST_F(PlacementsTest, AnotherUidSeesNothingOfIt) {
   Settle(Ready(scene_.Write(kRegion, "my-set")));
   EXPECT_EQ(Status("0123456789abcdef0123456789abcdef").readiness, Readiness::kPending);

@@ -1,16 +1,26 @@
 #include "services/api/placements.h"
 
 #include "libs/storage/keys.h"
+#include "services/api/call_scope.h"
 #include "services/api/placement_rows.h"
 
 namespace keyferry {
+namespace {
+
+// Of the call that this is done for.
+std::string RequestIdOfCall() {
+  const auto call = CallScope::Current();
+  return call != nullptr ? call->caller.request_id : "";
+}
+
+}  // namespace
 
 absl::Status DesireApply(Transaction& transaction, std::string_view region, const ObjectId& object, std::string_view uid,
                          int64_t generation, std::string_view digest, absl::Time now) {
   ASSIGN_OR_RETURN(const PlacementRows rows, ReadPlacementRows(transaction, region, object, 0));
   ReplaceDesired(transaction, region, object, rows,
                  {.uid = std::string(uid), .operation = Operation::kApply, .generation = generation, .digest = std::string(digest),
-                  .desired_time = now});
+                  .desired_time = now, .request_id = RequestIdOfCall()});
   return absl::OkStatus();
 }
 
@@ -19,7 +29,7 @@ absl::Status DesireDelete(Transaction& transaction, std::string_view region, con
   if (!rows.desired || rows.desired->operation == Operation::kDelete) return absl::OkStatus();
   ReplaceDesired(transaction, region, object, rows,
                  {.uid = rows.desired->uid, .operation = Operation::kDelete, .generation = rows.desired->generation,
-                  .desired_time = now});
+                  .desired_time = now, .request_id = RequestIdOfCall()});
   return absl::OkStatus();
 }
 

@@ -49,6 +49,7 @@ void ToWire(const ObjectId& object, const DesiredState& desired, Operation opera
   wire->set_revision(desired.revision);
   wire->set_operation(static_cast<v1::Operation>(operation));
   wire->set_digest(desired.digest);
+  wire->set_request_id(desired.request_id);
 }
 
 absl::Status CheckHello(const v1::Hello& hello) {

@@ -8,9 +8,13 @@
 namespace keyferry {
 namespace {
 
-constexpr absl::Duration kMinRewindInterval = absl::Minutes(1);
+// A store that was put back needs one. More of them tell of a region that lies: each makes everything in every region
+// pending until it was sent again, and lineages are not without end.
+constexpr absl::Duration kMinRewindInterval = absl::Hours(1);
+constexpr int kMaxRewinds = 10;
 constexpr absl::Duration kMaxReconnectAfterRewind = absl::Seconds(5);
-constexpr int kMaxLineagesARewind = 32;
+// A claim is of the next lineage at most (kMaxLineagesAhead): the one after it is above.
+constexpr int kMaxLineagesARewind = kMaxLineagesAhead + 1;
 
 double RandomShare() {
   thread_local std::minstd_rand random{std::random_device{}()};
@@ -40,9 +44,9 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
                           .clock = options.clock,
                           .random = options.random,
                           .rewound =
-                              [weak, &executor = options.writer.executor](uint64_t revision) {
-                                executor.Run([weak, revision] {
-                                  if (const std::shared_ptr<State> self = weak.lock()) self->Rewind(revision);
+                              [weak, region, &executor = options.writer.executor](uint64_t revision) {
+                                executor.Run([weak, region, revision] {
+                                  if (const std::shared_ptr<State> self = weak.lock()) self->Rewind(region, revision);
                                 });
                               },
                           .session_ended =
@@ -51,18 +55,21 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
                                 if (!self) return;
                                 absl::MutexLock lock(&self->mutex);
                                 --self->open_count;
-                              }},
+                              },
+                          .is_revoked = options.is_revoked},
         region);
     return ownership;
   }
 
-  void Drain(const std::string& reason, absl::Duration max_reconnect_after) {
+  std::vector<std::shared_ptr<RegionOwnership>> All() {
     std::vector<std::shared_ptr<RegionOwnership>> all;
-    {
-      absl::MutexLock lock(&mutex);
-      for (const auto& [region, ownership] : regions) all.push_back(ownership);
-    }
-    for (const std::shared_ptr<RegionOwnership>& ownership : all) {
+    absl::MutexLock lock(&mutex);
+    for (const auto& [region, ownership] : regions) all.push_back(ownership);
+    return all;
+  }
+
+  void Drain(const std::string& reason, absl::Duration max_reconnect_after) {
+    for (const std::shared_ptr<RegionOwnership>& ownership : All()) {
       ownership->Post([reason, max_reconnect_after, random = options.random](RegionSession& session) {
         session.Drain(reason, max_reconnect_after * random());
       });
@@ -72,17 +79,24 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
   uint64_t Head() const { return WithLineage(options.writer.store.Head(), options.writer.term().lineage); }
 
   // A region that goes on claiming revisions must not have everything sent again all the time, nor disconnect the others.
-  void Rewind(uint64_t revision) {
+  void Rewind(const std::string& region, uint64_t revision) {
     {
       absl::MutexLock lock(&rewind_mutex);
       const absl::Duration now = options.clock.Monotonic();
       if (revision <= Head()) return;
-      if (now - last_rewind < kMinRewindInterval) {
-        return Log(Severity::kError, "rewind_not_repeated", {{"revision_seen", revision}, {"head_revision", Head()}});
+      if (now - last_rewind < kMinRewindInterval || rewind_count == kMaxRewinds) {
+        return Log(Severity::kError, "rewind_not_repeated",
+                   {{"region", region},
+                    {"revision_seen", revision},
+                    {"head_revision", Head()},
+                    {"rewind_count", rewind_count},
+                    {"effect", "only this region's stream ends"},
+                    {"help", "docs/provisioning-protocol.md, Rewind: is this region's host sound?"}});
       }
       Log(Severity::kError, "store_rewound",
-          {{"revision_seen", revision}, {"head_revision", Head()}, {"effect", "new lineage, full resync of every region"}});
+          {{"region", region}, {"revision_seen", revision}, {"head_revision", Head()}, {"effect", "new lineage, full resync of every region"}});
       last_rewind = now;
+      ++rewind_count;
       for (int i = 0; i < kMaxLineagesARewind && revision > Head(); ++i) options.on_rewind();
     }
     Drain("REWIND", kMaxReconnectAfterRewind);
@@ -95,6 +109,7 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
   bool draining ABSL_GUARDED_BY(mutex) = false;
   absl::Mutex rewind_mutex;
   absl::Duration last_rewind ABSL_GUARDED_BY(rewind_mutex) = -absl::InfiniteDuration();
+  int rewind_count ABSL_GUARDED_BY(rewind_mutex) = 0;
 };
 
 RegionDirectory::RegionDirectory(Options options) : state_(std::make_shared<State>(std::move(options))) {}
@@ -129,6 +144,16 @@ bool RegionDirectory::AwaitEmpty(absl::Duration timeout) {
   absl::MutexLock lock(&state_->mutex);
   const auto empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex) { return state_->open_count == 0; };
   return state_->mutex.AwaitWithTimeout(absl::Condition(&empty), timeout);
+}
+
+void RegionDirectory::CheckRevoked() {
+  for (const std::shared_ptr<RegionOwnership>& ownership : state_->All()) {
+    ownership->Post([](RegionSession& session) { session.CheckRevoked(); });
+  }
+}
+
+void RegionDirectory::ExtendCertificate(const std::string& region, const std::string& provisioner_id, absl::Time expiry) {
+  if (const auto ownership = state_->Find(region)) ownership->ExtendCertificate(provisioner_id, expiry);
 }
 
 void RegionDirectory::CheckResync(const std::string& region) {

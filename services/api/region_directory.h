@@ -25,6 +25,8 @@ class RegionDirectory {
     std::function<void()> on_rewind;
     // 0 to 1; absent: a random one.
     std::function<double()> random;
+    // As in OwnershipSettings.
+    std::function<bool(const std::string& spiffe_id)> is_revoked;
   };
   explicit RegionDirectory(Options options);
   ~RegionDirectory();
@@ -37,6 +39,11 @@ class RegionDirectory {
   void DrainAll(absl::Duration max_reconnect_after);
   // False when sessions are still open after the timeout.
   bool AwaitEmpty(absl::Duration timeout);
+
+  // Somebody's identity counts no longer: streams of such identities end at once.
+  void CheckRevoked();
+  // The provisioner's certificate was renewed: its streams live on until then.
+  void ExtendCertificate(const std::string& region, const std::string& provisioner_id, absl::Time expiry);
 
   // The region's RegionState asks for a full resync.
   void CheckResync(const std::string& region);

@@ -248,6 +248,36 @@ TEST_F(RegionFaultsTest, ARegionThatGoesOnClaimingDisconnectsNobodyElse) {
   EXPECT_EQ(scene_.rewind_count(), 1);
 }
 
+TEST_F(RegionFaultsTest, ARegionThatGoesOnClaimingForDaysTakesTenRewindsAndNoMore) {
+  const uint64_t lineage = scene_.lineage();
+  const auto claim = [&](uint64_t ahead) {
+    FakeProvisioner liar(region_, scene_.directory(), "p1");
+    v1::Hello hello = liar.MakeHello();
+    hello.set_max_revision_seen(WithLineage(~uint64_t{0}, scene_.lineage() + ahead));
+    liar.SayHello(hello);
+    scene_.executor().RunUntilIdle();
+    EXPECT_TRUE(liar.finished());
+  };
+  for (int hour = 0; hour < 12; ++hour) {
+    for (int i = 0; i < 3; ++i) claim(1);
+    EXPECT_EQ(scene_.lineage(), lineage + 2 * std::min(hour + 1, 10));
+    scene_.clock().Advance(absl::Minutes(59));
+    claim(1);
+    scene_.clock().Advance(absl::Minutes(1));
+  }
+  EXPECT_EQ(scene_.lineage(), lineage + 20);
+}
+
+TEST_F(RegionFaultsTest, AClaimBeyondTheNextLineageBurnsNone) {
+  FakeProvisioner liar(region_, scene_.directory(), "p1");
+  v1::Hello hello = liar.MakeHello();
+  hello.set_max_revision_seen(WithLineage(1, scene_.lineage() + 2));
+  liar.SayHello(hello);
+  scene_.executor().RunUntilIdle();
+  EXPECT_THAT(*liar.finished(), FailsWith(absl::StatusCode::kFailedPrecondition, "REVISION_OUT_OF_RANGE"));
+  EXPECT_EQ(scene_.rewind_count(), 0);
+}
+
 TEST_F(RegionFaultsTest, AnAckAboveTheHeadOfWhatIsNotInFlightEndsItsSessionAlone) {
   Connect();
   v1::Ack ack;

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "libs/common/log.h"
+#include "libs/crypto/sealed_box.h"
 #include "libs/storage/keys.h"
 
 namespace keyferry {
@@ -11,6 +12,15 @@ namespace keyferry {
 void RegionOwnership::Post(std::function<void(RegionSession&)> work) {
   strand_->Run([self = shared_from_this(), work = std::move(work)] {
     for (const std::shared_ptr<RegionSession>& session : self->Sessions()) work(*session);
+  });
+}
+
+void RegionOwnership::ExtendCertificate(const std::string& provisioner_id, absl::Time expiry) {
+  strand_->Run([self = shared_from_this(), provisioner_id, expiry] {
+    for (const std::shared_ptr<RegionSession>& session : self->Sessions()) {
+      if (session->provisioner_id() == provisioner_id) session->ExtendCertificate(expiry);
+    }
+    self->Publish();
   });
 }
 
@@ -67,9 +77,33 @@ void RegionOwnership::Left(const std::shared_ptr<RegionSession>& session, std::m
 
 void RegionOwnership::Advance() {
   if (owner_ || committing_ || standbys_.empty()) return;
-  owner_ = standbys_.front();
-  standbys_.pop_front();
+  const auto next = NextOwner();
+  owner_ = *next;
+  standbys_.erase(next);
   Grant(owner_);
+}
+
+// One that has a key before the present one opens but a part of what is there.
+std::deque<std::shared_ptr<RegionSession>>::iterator RegionOwnership::NextOwner() {
+  const absl::StatusOr<std::string> present = SealingKeyIdNow();
+  if (!present.ok()) return standbys_.begin();
+  const auto found = std::find_if(standbys_.begin(), standbys_.end(), [&](const auto& standby) {
+    return standby->sealing_key_id() == *present;
+  });
+  return found == standbys_.end() ? standbys_.begin() : found;
+}
+
+bool RegionOwnership::HasStandbyUnder(const std::string& sealing_key_id) const {
+  return std::any_of(standbys_.begin(), standbys_.end(), [&](const std::shared_ptr<RegionSession>& standby) {
+    return standby->sealing_key_id() == sealing_key_id;
+  });
+}
+
+absl::StatusOr<std::string> RegionOwnership::SealingKeyIdNow() const {
+  ASSIGN_OR_RETURN(const std::optional<Row> row, settings_.writer.store.Get(keys::Region(region_)));
+  if (!row) return absl::NotFoundError("the region is gone");
+  ASSIGN_OR_RETURN(const RegionRow region, Decode<RegionRow>(row->value));
+  return SealingKeyId(region.sealing_key);
 }
 
 void RegionOwnership::Grant(const std::shared_ptr<RegionSession>& session) {

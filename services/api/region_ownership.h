@@ -1,7 +1,7 @@
 // Who of a region's sessions owns it. One owner at a time, each with an epoch of its own that is durable before it is granted; the others stand by
-// and follow in the order in which they came.
+// and follow in the order in which they came, those first that have the region's present sealing key.
 //
-// Thread safety: Provisioners, Post, Abandon, strand, memory and settings from any thread; all else on the region's strand.
+// Thread safety: Provisioners, Post, ExtendCertificate, Abandon, strand, memory and settings from any thread; all else on the region's strand.
 #ifndef KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 #define KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 
@@ -28,6 +28,8 @@ struct OwnershipSettings {
   std::function<void(uint64_t revision)> rewound;
   // A session has ended. Any thread; must not block.
   std::function<void()> session_ended;
+  // Whether a SPIFFE id counts no longer. Any thread; must not block. May be empty.
+  std::function<bool(const std::string& spiffe_id)> is_revoked;
 };
 
 class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
@@ -39,6 +41,8 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   void Post(std::function<void(RegionSession&)> work);
   // The owner first.
   std::vector<SessionSummary> Provisioners() const;
+  // To the streams of this provisioner.
+  void ExtendCertificate(const std::string& provisioner_id, absl::Time expiry);
 
   // It is open, and has not said Hello.
   void Arrived(const std::shared_ptr<RegionSession>& session) { ungreeted_.insert(session); }
@@ -49,6 +53,10 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   void Rewound(uint64_t revision) { settings_.rewound(revision); }
   // Forgets every session; for the end of the process.
   void Abandon();
+  // A standby has the region's present sealing key, as its Hello says.
+  bool HasStandbyUnder(const std::string& sealing_key_id) const;
+  // Of the region's present sealing key, as the store has it now.
+  absl::StatusOr<std::string> SealingKeyIdNow() const;
   // The store's head in its present lineage.
   uint64_t Head() const;
 
@@ -60,6 +68,8 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
  private:
   std::vector<std::shared_ptr<RegionSession>> Sessions() const;
   void Advance();
+  // REQUIRES: there is a standby.
+  std::deque<std::shared_ptr<RegionSession>>::iterator NextOwner();
   void Grant(const std::shared_ptr<RegionSession>& session);
   void GrantCommitted(const std::shared_ptr<RegionSession>& session, const RegionStateRow& state, absl::StatusOr<Revision> committed);
   void MarkSuspects(const RegionSession& session, std::map<ObjectId, EventWindow::Flight> suspects);

@@ -4,7 +4,9 @@
 
 #include <memory>
 
+#include "services/api/enrollment_tokens.h"
 #include "services/api/guard.h"
+#include "services/api/region_provisioners.h"
 #include "services/api/regions.h"
 
 namespace grpc {
@@ -14,7 +16,7 @@ class Service;
 namespace keyferry {
 
 // All outlive the service.
-std::unique_ptr<grpc::Service> NewRegionsService(Guard& guard, Regions& regions);
+std::unique_ptr<grpc::Service> NewRegionsService(Guard& guard, Regions& regions, RegionProvisioners& provisioners, EnrollmentTokens& tokens);
 
 }  // namespace keyferry
 

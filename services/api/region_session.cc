@@ -20,9 +20,16 @@ namespace {
 constexpr absl::Duration kReconnectAfterRewind = absl::Seconds(5);
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr size_t kSessionIdBytes = 16;
+constexpr char kCannotOpen[] = "CANNOT_OPEN";
 
 absl::Status Refusal(absl::StatusCode code, std::string_view reason, std::string_view message) {
   return MakeError(code, message, {.reason = std::string(reason)});
+}
+
+// The present one, or one that something is sealed to still.
+bool KnowsSealingKey(const RegionRow& region, const std::string& id) {
+  const auto is = [&id](const std::string& key) { return SealingKeyId(key) == id; };
+  return is(region.sealing_key) || std::any_of(region.previous_sealing_keys.begin(), region.previous_sealing_keys.end(), is);
 }
 
 void Set(google::protobuf::Duration* wire, absl::Duration duration) {
@@ -37,6 +44,7 @@ RegionSession::RegionSession(std::shared_ptr<RegionOwnership> ownership, Caller 
       caller_(std::move(caller)),
       transport_(std::move(transport)),
       connect_time_(ownership_->settings().clock.Now()),
+      certificate_expiry_(caller_.certificate_expiry),
       last_heard_(ownership_->settings().clock.Monotonic()),
       last_tick_(last_heard_),
       last_bookmark_(last_heard_) {}
@@ -82,7 +90,8 @@ void RegionSession::HalfClosed() {
 
 void RegionSession::Tick() {
   const absl::Duration now = ownership_->settings().clock.Monotonic();
-  if (ownership_->settings().clock.Now() >= caller_.certificate_expiry) {
+  if (CheckRevoked(); closed_) return;
+  if (ownership_->settings().clock.Now() >= certificate_expiry_) {
     return End(Refusal(absl::StatusCode::kUnauthenticated, "CERTIFICATE_EXPIRED",
                        "the provisioner's certificate has expired; renew it and connect again"),
                Ending::kOrderly);
@@ -118,7 +127,7 @@ void RegionSession::HandleAsOwner(const v1::ProvisionerMessage& message) {
   };
   switch (message.message_case()) {
     case v1::ProvisionerMessage::kAcks:
-      return feed_->Acked(message.acks());
+      return HandleAcks(message.acks());
     case v1::ProvisionerMessage::kProgress:
       add_known(message.progress().objects());
       for (const ObjectId& object : objects) feed_->Working(object);
@@ -135,6 +144,23 @@ void RegionSession::HandleAsOwner(const v1::ProvisionerMessage& message) {
   }
 }
 
+// What an owner with a key before the present one cannot open, one with the present key may: it is not lost for good, and
+// such a one follows where there is one.
+void RegionSession::HandleAcks(const v1::AckBatch& acks) {
+  const auto cannot_open = [](const v1::Ack& ack) { return ack.error_reason() == kCannotOpen; };
+  if (std::none_of(acks.acks().begin(), acks.acks().end(), cannot_open)) return feed_->Acked(acks);
+  const absl::StatusOr<std::string> present = ownership_->SealingKeyIdNow();
+  if (!present.ok() || *present == sealing_key_id_) return feed_->Acked(acks);
+  v1::AckBatch heard = acks;
+  for (v1::Ack& ack : *heard.mutable_acks()) {
+    if (cannot_open(ack)) ack.set_permanent(false);
+  }
+  feed_->Acked(heard);
+  if (!ownership_->HasStandbyUnder(*present)) return;
+  Log(Severity::kWarning, "owner_has_an_older_key", {{"region", caller_.region}, {"provisioner", caller_.provisioner_id}});
+  Drain("DRAINING", kReconnectAfterRewind);
+}
+
 void RegionSession::HandleHello(const v1::Hello& hello) {
   if (const absl::Status admitted = Admit(hello); !admitted.ok()) {
     Log(Severity::kWarning, "hello_refused", {{"region", caller_.region}, {"provisioner", caller_.provisioner_id}, {"error", admitted}});
@@ -142,6 +168,7 @@ void RegionSession::HandleHello(const v1::Hello& hello) {
   }
   greeted_ = true;
   boot_id_ = hello.boot_id();
+  sealing_key_id_ = hello.sealing_key_id();
   target_incarnation_ = hello.target_incarnation();
   version_ = hello.version();
   max_objects_ = std::min<size_t>(hello.max_inflight_objects(), kMaxInflightObjects);
@@ -173,7 +200,11 @@ absl::Status RegionSession::Admit(const v1::Hello& hello) const {
   ASSIGN_OR_RETURN(const std::optional<Row> row, ownership_->settings().writer.store.Get(keys::Region(caller_.region)));
   if (!row) return NotFound("REGION_NOT_FOUND", "no such region; an operator creates it first", caller_.region);
   ASSIGN_OR_RETURN(const RegionRow region, Decode<RegionRow>(row->value));
-  if (SealingKeyId(region.sealing_key) != hello.sealing_key_id()) {
+  if (region.sealing_key.empty()) {
+    return Refusal(absl::StatusCode::kFailedPrecondition, "REGION_NOT_ENROLLED",
+                   "the region has no sealing key yet; its first provisioner brings it when it enrolls, with a token of an operator's");
+  }
+  if (!KnowsSealingKey(region, hello.sealing_key_id())) {
     return Refusal(absl::StatusCode::kFailedPrecondition, "UNKNOWN_SEALING_KEY",
                    "values for this region are sealed to another key than this provisioner's; give it the region's key file");
   }
@@ -193,6 +224,7 @@ void RegionSession::Granted(uint64_t epoch, const RegionStateRow& state, Revisio
                         .strand = ownership_->shared_strand(),
                         .memory = ownership_->memory(),
                         .region = caller_.region,
+                        .principal = caller_.principal,
                         .target_incarnation = target_incarnation_,
                         .epoch = epoch,
                         .max_objects = max_objects_,
@@ -248,6 +280,16 @@ void RegionSession::Drain(const std::string& reason, absl::Duration reconnect_af
 
 void RegionSession::Refuse(absl::Status status) { End(std::move(status), Ending::kOrderly); }
 
+void RegionSession::CheckRevoked() {
+  const auto& is_revoked = ownership_->settings().is_revoked;
+  if (!is_revoked || !is_revoked(caller_.principal)) return;
+  Log(Severity::kWarning, "provisioner_revoked", {{"region", caller_.region}, {"provisioner", caller_.provisioner_id}});
+  End(Refusal(absl::StatusCode::kPermissionDenied, "PROVISIONER_REVOKED", "this provisioner's identity is revoked for good; enroll another one"),
+      Ending::kOrderly);
+}
+
+void RegionSession::ExtendCertificate(absl::Time expiry) { certificate_expiry_ = std::max(certificate_expiry_, expiry); }
+
 void RegionSession::EndIfDrained() {
   if (draining_ && (!feed_ || feed_->window().empty())) End(absl::OkStatus(), Ending::kOrderly);
 }
@@ -270,7 +312,7 @@ SessionSummary RegionSession::Summary() const {
           .version = version_,
           .active = feed_ != nullptr,
           .connect_time = connect_time_,
-          .certificate_expiry = caller_.certificate_expiry};
+          .certificate_expiry = certificate_expiry_};
 }
 
 }  // namespace keyferry

@@ -17,6 +17,7 @@
 namespace keyferry {
 
 namespace v1 {
+class AckBatch;
 class Hello;
 class ProvisionerMessage;
 }  // namespace v1
@@ -55,10 +56,16 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   // The same provisioner has a newer stream.
   void Supersede(const std::string& boot_id);
   void Refuse(absl::Status status);
+  // Ends it when its identity counts no longer.
+  void CheckRevoked();
+  // The provisioner has a certificate that lives until then.
+  void ExtendCertificate(absl::Time expiry);
   void Drain(const std::string& reason, absl::Duration reconnect_after);
   // nullptr unless it owns the region.
   EventFeed* feed() { return feed_.get(); }
   const std::string& provisioner_id() const { return caller_.provisioner_id; }
+  // As its Hello says.
+  const std::string& sealing_key_id() const { return sealing_key_id_; }
   const std::string& boot_id() const { return boot_id_; }
   const std::string& target_incarnation() const { return target_incarnation_; }
   SessionSummary Summary() const;
@@ -70,6 +77,7 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   void HandleHello(const v1::Hello& hello);
   absl::Status Admit(const v1::Hello& hello) const;
   void HandleAsOwner(const v1::ProvisionerMessage& message);
+  void HandleAcks(const v1::AckBatch& acks);
   void SendStandbyBookmark();
   void EndIfDrained();
   void Rewound(uint64_t revision);
@@ -79,6 +87,8 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   const Caller caller_;
   const std::shared_ptr<SyncTransport> transport_;
   const absl::Time connect_time_;
+  // Of the stream's own certificate, or of a newer one of the same identity.
+  absl::Time certificate_expiry_;
   absl::Duration last_heard_;
   absl::Duration last_tick_;
   absl::Duration last_bookmark_;
@@ -86,6 +96,7 @@ class RegionSession : public std::enable_shared_from_this<RegionSession> {
   bool draining_ = false;
   bool closed_ = false;
   std::string boot_id_;
+  std::string sealing_key_id_;
   std::string target_incarnation_;
   std::string version_;
   size_t max_objects_ = 0;

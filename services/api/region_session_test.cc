@@ -3,6 +3,8 @@
 
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
+#include "libs/crypto/sealed_box.h"
+#include "libs/storage/keys.h"
 #include "services/api/testing/fake_region.h"
 
 namespace keyferry {
@@ -242,6 +244,171 @@ TEST_F(RegionSessionTest, TheDirectoryTellsWhoIsConnectedTheOwnerFirst) {
   p2->Break();
   scene_.executor().RunUntilIdle();
   EXPECT_FALSE(scene_.directory().IsConnected(kRegion));
+}
+
+class KeyedSessionTest : public RegionSessionTest {
+ protected:
+  KeyedSessionTest() {
+    EXPECT_THAT(scene_.Commit([&](Transaction& transaction) -> absl::Status {
+      ASSIGN_OR_RETURN(auto row, transaction.Get<RegionRow>(keys::Region(kRegion)));
+      old_key_ = row->value.sealing_key;
+      row->value.previous_sealing_keys = {old_key_};
+      row->value.sealing_key = new_key_;
+      transaction.Put(keys::Region(kRegion), Encode(row->value));
+      return absl::OkStatus();
+    }), IsOk());
+  }
+  std::unique_ptr<FakeProvisioner> ConnectUnder(const std::string& key, const std::string& id) {
+    auto provisioner = std::make_unique<FakeProvisioner>(region_, scene_.directory(), id);
+    v1::Hello hello = provisioner->MakeHello();
+    hello.set_sealing_key_id(SealingKeyId(key));
+    provisioner->SayHello(hello);
+    Settle(scene_, {provisioner.get()});
+    return provisioner;
+  }
+  // To what is written now.
+  void AnswerCannotOpen(FakeProvisioner& provisioner) {
+    v1::Ack failure;
+    failure.set_result(v1::ACK_RESULT_FAILED);
+    failure.set_error_reason("CANNOT_OPEN");
+    failure.set_permanent(true);
+    region_.failing[SetNamed("my-set")] = failure;
+    scene_.Write(kRegion, "my-set");
+    Settle(scene_, {&provisioner});
+  }
+
+  const std::string new_key_ = RegionKey::Generate().public_key();
+  std::string old_key_;
+};
+
+TEST_F(KeyedSessionTest, AStandbyWithThePresentKeyFollowsBeforeThoseWithAnOlderOne) {
+  const auto owner = ConnectUnder(old_key_, "p1");
+  const auto older = ConnectUnder(old_key_, "p2");
+  const auto newer = ConnectUnder(new_key_, "p3");
+  EXPECT_TRUE(owner->owner());
+  owner->Break();
+  Settle(scene_, {older.get(), newer.get()});
+  EXPECT_FALSE(older->owner());
+  EXPECT_TRUE(newer->owner());
+}
+
+TEST_F(KeyedSessionTest, WhatAnOlderKeyDoesNotOpenIsNotLostForGood) {
+  const auto owner = ConnectUnder(old_key_, "p1");
+  AnswerCannotOpen(*owner);
+  EXPECT_FALSE(scene_.Rows(kRegion, SetNamed("my-set")).observed->permanent);
+  EXPECT_FALSE(owner->finished());
+}
+
+TEST_F(KeyedSessionTest, WhatThePresentKeyDoesNotOpenIs) {
+  const auto owner = ConnectUnder(new_key_, "p1");
+  AnswerCannotOpen(*owner);
+  EXPECT_TRUE(scene_.Rows(kRegion, SetNamed("my-set")).observed->permanent);
+}
+
+TEST_F(KeyedSessionTest, AnOwnerThatCannotOpenGivesWayToAStandbyWithThePresentKey) {
+  const auto owner = ConnectUnder(old_key_, "p1");
+  const auto newer = ConnectUnder(new_key_, "p2");
+  AnswerCannotOpen(*owner);
+  region_.failing.clear();
+  Pass(scene_, absl::Seconds(10), {owner.get(), newer.get()});
+  ASSERT_TRUE(owner->finished());
+  EXPECT_THAT(*owner->finished(), IsOk());
+  EXPECT_TRUE(newer->owner());
+  EXPECT_EQ(scene_.ReadinessOf(kRegion, SetNamed("my-set")), Readiness::kReady);
+}
+
+class RevocationTest : public RegionSessionTest {
+ protected:
+  static constexpr absl::Duration kCertificate = absl::Seconds(60);
+
+  std::unique_ptr<FakeProvisioner> ConnectUntil(const std::string& id, absl::Time expiry) {
+    auto provisioner = std::make_unique<FakeProvisioner>(region_, scene_.directory(), id, 'b', expiry);
+    provisioner->SayHello();
+    scene_.executor().RunUntilIdle();
+    return provisioner;
+  }
+  void SetKeys(const std::string& sealing_key, std::vector<std::string> previous) {
+    EXPECT_THAT(scene_.Commit([&](Transaction& transaction) {
+      transaction.Put(keys::Region(kRegion), Encode(RegionRow{.sealing_key = sealing_key, .previous_sealing_keys = std::move(previous)}));
+      return absl::OkStatus();
+    }), IsOk());
+  }
+
+  const std::string p1_ = "spiffe://keyferry.test/region/us-west/provisioner/p1";
+};
+
+TEST_F(RevocationTest, ARevokedOwnersStreamEndsAtOnceAndTheStandbyFollows) {
+  const auto p1 = Connect("p1");
+  const auto p2 = Connect("p2");
+  scene_.revoked.insert(p1_);
+  scene_.directory().CheckRevoked();
+  Settle(scene_, {p1.get(), p2.get()});
+  EXPECT_THAT(*p1->finished(), FailsWith(absl::StatusCode::kPermissionDenied, "PROVISIONER_REVOKED"));
+  EXPECT_FALSE(p2->finished());
+  EXPECT_TRUE(p2->owner());
+}
+
+TEST_F(RevocationTest, ARevokedStandbysStreamEndsToo) {
+  const auto p2 = Connect("p2");
+  const auto p1 = Connect("p1");
+  scene_.revoked.insert(p1_);
+  scene_.directory().CheckRevoked();
+  Settle(scene_, {p1.get(), p2.get()});
+  EXPECT_THAT(*p1->finished(), FailsWith(absl::StatusCode::kPermissionDenied, "PROVISIONER_REVOKED"));
+  EXPECT_TRUE(p2->owner());
+}
+
+TEST_F(RevocationTest, AStreamThatWasNotToldEndsWithinASecond) {
+  const auto p1 = Connect("p1");
+  scene_.revoked.insert(p1_);
+  Pass(scene_, absl::Seconds(1), {p1.get()});
+  EXPECT_THAT(*p1->finished(), FailsWith(absl::StatusCode::kPermissionDenied, "PROVISIONER_REVOKED"));
+}
+
+TEST_F(RevocationTest, WhatWasInFlightToARevokedProvisionerIsNotSuspect) {
+  const auto p1 = Connect("p1");
+  scene_.Write(kRegion, "my-set");
+  Settle(scene_, {});
+  scene_.revoked.insert(p1_);
+  scene_.directory().CheckRevoked();
+  scene_.executor().RunUntilIdle();
+  const PlacementRows rows = scene_.Rows(kRegion, SetNamed("my-set"));
+  EXPECT_TRUE(!rows.observed || rows.observed->suspect == 0);
+}
+
+TEST_F(RevocationTest, ARenewedCertificateKeepsTheStream) {
+  const auto p1 = ConnectUntil("p1", scene_.clock().Now() + kCertificate);
+  Pass(scene_, kCertificate / 2, {p1.get()});
+  const absl::Time renewed = scene_.clock().Now() + kCertificate;
+  scene_.directory().ExtendCertificate(kRegion, "p1", renewed);
+  Pass(scene_, kCertificate - absl::Seconds(1), {p1.get()});
+  EXPECT_FALSE(p1->finished());
+  EXPECT_EQ(scene_.directory().Provisioners(kRegion)[0].certificate_expiry, renewed);
+  Pass(scene_, absl::Seconds(1), {p1.get()});
+  EXPECT_THAT(*p1->finished(), FailsWith(absl::StatusCode::kUnauthenticated, "CERTIFICATE_EXPIRED"));
+}
+
+TEST_F(RevocationTest, ARenewalIsOfOneProvisionerOfOneRegionAndNeverShortens) {
+  const auto p1 = ConnectUntil("p1", scene_.clock().Now() + kCertificate);
+  scene_.directory().ExtendCertificate(kRegion, "p2", absl::InfiniteFuture());
+  scene_.directory().ExtendCertificate("us-east", "p1", absl::InfiniteFuture());
+  scene_.directory().ExtendCertificate(kRegion, "p1", scene_.clock().Now());
+  Pass(scene_, kCertificate - absl::Seconds(1), {p1.get()});
+  EXPECT_FALSE(p1->finished());
+  Pass(scene_, absl::Seconds(1), {p1.get()});
+  EXPECT_TRUE(p1->finished());
+}
+
+TEST_F(RevocationTest, DuringAChangeThePreviousSealingKeyIsKnownToo) {
+  SetKeys(std::string(32, 'n'), {SealingKeyOf(kRegion)});
+  EXPECT_TRUE(Connect("p1")->owner() || !scene_.directory().Provisioners(kRegion).empty());
+  SetKeys(std::string(32, 'n'), {});
+  EXPECT_THAT(RefusalOf([](v1::Hello&) {}), FailsWith(absl::StatusCode::kFailedPrecondition, "UNKNOWN_SEALING_KEY"));
+}
+
+TEST_F(RevocationTest, ARegionWithoutASealingKeySaysSo) {
+  SetKeys("", {});
+  EXPECT_THAT(RefusalOf([](v1::Hello&) {}), FailsWith(absl::StatusCode::kFailedPrecondition, "REGION_NOT_ENROLLED"));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ absl::Status CheckRegion(const std::string& code, const RegionRow& row) {
     violations.push_back({"display_name", absl::StrCat("has ", row.display_name.size(), " bytes, at most ", kMaxDisplayNameLength, " are allowed")});
   }
   if (!violations.empty()) return InvalidFields("INVALID_REGION", std::move(violations));
-  if (row.sealing_key.size() == kSealingKeyBytes) return absl::OkStatus();
+  if (row.sealing_key.empty() || row.sealing_key.size() == kSealingKeyBytes) return absl::OkStatus();
   return InvalidFields("INVALID_SEALING_KEY", {{"sealing_key", absl::StrCat("has ", row.sealing_key.size(), " bytes, an X25519 public key has ",
                                                                             kSealingKeyBytes)}});
 }
@@ -86,6 +86,7 @@ class StoredRegions final : public Regions {
                              {.reason = "REGION_EXISTS", .metadata = {{"resource", code}}});
           }
           transaction.Put(keys::Region(code), Encode(row));
+          transaction.Describe({.kind = "region", .name = code, .region = code});
           return absl::OkStatus();
         },
         [code, row, done = std::move(done)](absl::StatusOr<Revision> committed) {
@@ -140,6 +141,7 @@ class StoredRegions final : public Regions {
           state->resync_requested = true;
           state->allow_mass_delete = state->allow_mass_delete || options.allow_mass_delete;
           transaction.Put(keys::RegionState(code), Encode(*state));
+          transaction.Describe({.kind = "region", .name = code, .region = code});
           return absl::OkStatus();
         },
         [this, code, options, state, done = std::move(done)](absl::StatusOr<Revision> committed) mutable {

@@ -42,7 +42,7 @@ class Regions {
   static std::unique_ptr<Regions> Create(const Writer& writer, const Clock& clock, RegionDirectory& directory);
   virtual ~Regions() = default;
 
-  // AlreadyExists: REGION_EXISTS. InvalidArgument: INVALID_REGION, INVALID_SEALING_KEY.
+  // Without a sealing key the first enrollment brings it. AlreadyExists: REGION_EXISTS. InvalidArgument: INVALID_REGION, INVALID_SEALING_KEY.
   virtual void Make(const std::string& code, RegionRow row, std::function<void(absl::StatusOr<NamedRegion>)> done) = 0;
   // In order of code.
   virtual absl::StatusOr<std::vector<NamedRegion>> List() = 0;

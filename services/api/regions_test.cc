@@ -39,10 +39,15 @@ TEST_F(RegionsTest, ASecondRegionOfTheNameIsRefused) {
 }
 
 TEST_F(RegionsTest, ASealingKeyHasThirtyTwoBytes) {
-  for (const size_t size : {31u, 33u, 0u}) {
+  for (const size_t size : {31u, 33u, 1u}) {
     EXPECT_THAT(Make("us-west", {.sealing_key = std::string(size, 'k')}),
                 FailsWith(absl::StatusCode::kInvalidArgument, "INVALID_SEALING_KEY"));
   }
+}
+
+TEST_F(RegionsTest, ARegionMayBeMadeWithoutASealingKey) {
+  ASSERT_THAT(Make("us-west", {}), IsOk());
+  EXPECT_EQ(regions_->Find("us-west")->row.sealing_key, "");
 }
 
 TEST_F(RegionsTest, BadNamesAreRefusedWithEveryViolation) {

@@ -5,6 +5,7 @@
 
 #include "keyferry/v1/secret_sets.grpc.pb.h"
 #include "libs/rpc/model_conversion.h"
+#include "services/api/call_slots.h"
 #include "services/api/secret_sets.h"
 #include "services/api/set_wait.h"
 #include "services/api/set_watch_reactor.h"
@@ -107,14 +108,18 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
                                      v1::SecretSet* response) override {
     return guard_.Run(context, "SecretSets/WaitUntilReady", request->organization(),
                       [=, this](const Caller& caller, Guard::Done done) {
+                        const auto slot = wait_slots_.Take(caller.organization, caller.principal);
+                        if (!slot.ok()) return done(slot.status());
                         keyferry::WaitUntilReady(deps_,
                                                  {.organization = caller.organization,
                                                   .name = request->secret_set(),
                                                   .generation = request->generation(),
                                                   .timeout = absl::Seconds(request->timeout().seconds()) +
                                                              absl::Nanoseconds(request->timeout().nanos()),
-                                                  .cancelled = [context] { return context->IsCancelled(); }},
-                                                 Answering(response, std::move(done)));
+                                                  .cancelled = [context] { return context->IsCancelled(); },
+                                                  .check_caller = [this, caller] { return guard_.CheckCredential(caller); }},
+                                                 Answering(response, [slot = *slot, done = std::move(done)](
+                                                                         const absl::Status& status) { done(status); }));
                       });
   }
 
@@ -160,7 +165,8 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
   Guard& guard_;
   const UseCaseDeps deps_;
   const SecretSets sets_;
-  SetWatchSlots watch_slots_;
+  CallSlots watch_slots_{kWatchSlots};
+  CallSlots wait_slots_{kWaitSlots};
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
 #include "libs/model/names.h"
+#include "services/api/quotas.h"
 #include "services/api/requests.h"
 #include "services/api/set_draft.h"
 #include "services/api/set_scene.h"
@@ -99,7 +100,9 @@ absl::StatusOr<SetWriteAnswer> Write(Transaction& transaction, const UseCaseDeps
   return Changed(deps, scene.set, std::move(written));
 }
 
-absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDeps& deps, const Put& put) {
+absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDeps& deps, const Put& put,
+                                       QuotaClaim& claim) {
+  claim.Begin();
   const IdempotentRequest request = RequestOf(put);
   ASSIGN_OR_RETURN(const SetScene scene, OpenScene(transaction, deps, put.write, request));
   if (scene.answer) return DecodeAnswer(put.write, *scene.answer);
@@ -114,19 +117,27 @@ absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDe
   if (scene.set && Holds(*scene.set, put, *scene.keys)) {
     ASSIGN_OR_RETURN(answer, Unchanged(transaction, deps, scene));
   } else {
+    if (!scene.set) RETURN_IF_ERROR(claim.Add(scene.organization));
     ASSIGN_OR_RETURN(answer, Write(transaction, deps, put, scene, region_code, region));
   }
   request.Remember(transaction, *scene.keys, region.blind, EncodeAnswer(answer), scene.now);
+  DescribeChange(transaction, answer.view.set);
   return answer;
 }
 
 void RunPut(const UseCaseDeps& deps, Put put, SecretSets::Done done) {
   const bool validate_only = put.write.conditions.validate_only;
   WriteSubject subject = SubjectOf(put.write);
+  auto claim = std::make_shared<QuotaClaim>(deps.quotas, put.write.organization, QuotaKind::kSecretSets);
   auto shared = std::make_shared<const Put>(std::move(put));
   RunUseCase<SetWriteAnswer>(
-      deps, validate_only, [deps, shared](Transaction& transaction) { return PlanPut(transaction, deps, *shared); },
-      std::move(done), std::move(subject));
+      deps, validate_only,
+      [deps, shared, claim](Transaction& transaction) { return PlanPut(transaction, deps, *shared, *claim); },
+      [claim, validate_only, done = std::move(done)](absl::StatusOr<SetWriteAnswer> answer) {
+        claim->Settle(answer.ok() && !validate_only);
+        done(std::move(answer));
+      },
+      std::move(subject));
 }
 
 void CheckWrite(const SetWrite& write, Violations& violations) {

@@ -3,6 +3,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "libs/common/error.h"
 #include "libs/common/limits.h"
 #include "libs/crypto/aead.h"
 #include "libs/rpc/sealed_object_codec.h"
@@ -46,7 +48,16 @@ absl::StatusOr<SetDraft> SetDraft::After(SecretSet set, const Generation& genera
   return draft;
 }
 
+absl::Status CheckEnrolled(const std::string& code, const RegionRow& region) {
+  if (!region.sealing_key.empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("region \"", code, "\" cannot take anything yet, since none of its provisioners has enrolled; an operator makes a token for one with "
+                                "`keyferry regions token ", code, "`; or name another region"),
+                   {.reason = "REGION_NOT_ENROLLED", .metadata = {{"region", code}}});
+}
+
 absl::Status SetDraft::Put(const std::vector<SecretValue>& values, const Sealing& sealing) {
+  RETURN_IF_ERROR(CheckEnrolled(set_.region, sealing.region));
   const DataKey data_key = DataKey::Create({.organization_uid = sealing.organization_uid, .set_uid = set_.uid});
   for (const SecretValue& value : values) {
     SecretSetEntry plain{.key = value.key, .value_bytes = static_cast<int>(value.value.size())};
@@ -57,7 +68,7 @@ absl::Status SetDraft::Put(const std::vector<SecretValue>& values, const Sealing
   ASSIGN_OR_RETURN(SealedDataKey sealed, data_key.SealToRegion(sealing.sender, sealing.region.sealing_key));
   data_keys_.push_back(std::move(sealed));
   if (!sealing.region.blind) {
-    escrowed_keys_.push_back({.data_key_id = data_key.id(), .wrapped_key = data_key.Wrap(sealing.keys.escrow)});
+    escrowed_keys_.push_back({.data_key_id = data_key.id(), .wrapped_key = data_key.Wrap(sealing.keys.escrow())});
   }
   return absl::OkStatus();
 }

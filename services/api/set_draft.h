@@ -33,6 +33,9 @@ struct Sealing {
 std::string Fingerprint(const OrganizationKeys& keys, std::string_view set_uid, std::string_view key,
                         const SecretBytes& value);
 
+// FailedPrecondition REGION_NOT_ENROLLED: the region has no sealing key yet.
+absl::Status CheckEnrolled(const std::string& code, const RegionRow& region);
+
 class SetDraft {
  public:
   // Of a set that has no generation yet.
@@ -40,7 +43,7 @@ class SetDraft {
   // What `set` becomes; begins with the contents of `generation`, its newest or an older one. DataLoss.
   static absl::StatusOr<SetDraft> After(SecretSet set, const Generation& generation);
 
-  // Adds or overwrites. InvalidArgument: the region's sealing key is unusable.
+  // Adds or overwrites. FailedPrecondition: REGION_NOT_ENROLLED. InvalidArgument: the region's sealing key is unusable.
   absl::Status Put(const std::vector<SecretValue>& values, const Sealing& sealing);
   void Erase(const std::string& key);
   void Clear();

@@ -13,6 +13,7 @@
 #include "libs/storage/keys.h"
 #include "services/api/paging.h"
 #include "services/api/placements.h"
+#include "services/api/quotas.h"
 #include "services/api/requests.h"
 #include "services/api/secret_sets.h"
 #include "services/api/set_draft.h"
@@ -68,6 +69,7 @@ absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCase
                    std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
   ASSIGN_OR_RETURN(SetWriteAnswer answer, Changed(deps, scene.set, std::move(written)));
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
+  DescribeChange(transaction, answer.view.set);
   return answer;
 }
 
@@ -106,6 +108,7 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
     ASSIGN_OR_RETURN(answer, Changed(deps, scene.set, std::move(written)));
   }
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
+  DescribeChange(transaction, answer.view.set);
   return answer;
 }
 
@@ -136,13 +139,15 @@ absl::StatusOr<std::vector<std::string>> AgentsBinding(Transaction& transaction,
 }
 
 absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCaseDeps& deps, const SetWrite& write,
-                                          bool force) {
+                                          bool force, QuotaClaim& claim) {
+  claim.Begin();
   const IdempotentRequest request = RequestOf(write, "DeleteSecretSet", force ? "force" : "");
   ASSIGN_OR_RETURN(const SetScene scene, OpenExisting(transaction, deps, write, request));
   if (scene.answer) return std::monostate();
   const SecretSet& set = *scene.set;
   ASSIGN_OR_RETURN(std::vector<std::string> agents, AgentsBinding(transaction, set));
   if (!agents.empty() && !force) return InUse(set, std::move(agents));
+  RETURN_IF_ERROR(claim.Remove());
 
   transaction.Erase(keys::SecretSet(set.organization, set.name));
   for (int i = 0; i < kMaxGenerationsKept && i < set.generation; ++i) {
@@ -151,7 +156,11 @@ absl::StatusOr<std::monostate> PlanDelete(Transaction& transaction, const UseCas
   for (const std::string& agent : agents) transaction.Erase(keys::SetUse(set.organization, set.name, agent));
   transaction.Erase(keys::SetUses(set.organization, set.name));
   RETURN_IF_ERROR(DesireDelete(transaction, set.region, ObjectIdOf(set), scene.now));
+  // So that no restored backup brings it back.
+  transaction.Put(keys::Shred(scene.organization.uid, set.uid),
+                  Encode(ShredRow{.organization = set.organization, .set = set.name, .delete_time = scene.now}));
   request.Remember(transaction, *scene.keys, /*blind=*/false, "", scene.now);
+  DescribeChange(transaction, set);
   return std::monostate();
 }
 
@@ -179,10 +188,18 @@ void SecretSets::Rollback(SetWrite write, int64_t generation, Done done) const {
 
 void SecretSets::Delete(SetWrite write, bool force, std::function<void(absl::Status)> done) const {
   if (absl::Status invalid = CheckWrite(write); !invalid.ok()) return done(invalid);
+  const bool validate_only = write.conditions.validate_only;
+  auto claim = std::make_shared<QuotaClaim>(deps_.quotas, write.organization, QuotaKind::kSecretSets);
   RunUseCase<std::monostate>(
-      deps_, write.conditions.validate_only,
-      [deps = deps_, write, force](Transaction& transaction) { return PlanDelete(transaction, deps, write, force); },
-      [done = std::move(done)](absl::StatusOr<std::monostate> deleted) { done(deleted.status()); }, SubjectOf(write));
+      deps_, validate_only,
+      [deps = deps_, write, force, claim](Transaction& transaction) {
+        return PlanDelete(transaction, deps, write, force, *claim);
+      },
+      [claim, validate_only, done = std::move(done)](absl::StatusOr<std::monostate> deleted) {
+        claim->Settle(deleted.ok() && !validate_only);
+        done(deleted.status());
+      },
+      SubjectOf(write));
 }
 
 }  // namespace keyferry

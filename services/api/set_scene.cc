@@ -19,7 +19,9 @@ absl::StatusOr<SetScene> OpenScene(Transaction& transaction, const UseCaseDeps& 
                                    const IdempotentRequest& request) {
   SetScene scene{.now = deps.clock.Now()};
   ASSIGN_OR_RETURN(scene.organization, ReadOrganization(transaction, write.organization));
-  ASSIGN_OR_RETURN(scene.keys, deps.barrier.KeysOf(write.organization));
+  // Pinned: what is wrapped under these keys must not arrive after they are retired.
+  ASSIGN_OR_RETURN(const std::optional<Row> key_row, transaction.Read(keys::WrappedKey(write.organization)));
+  ASSIGN_OR_RETURN(scene.keys, deps.barrier.KeysOf(write.organization, key_row ? key_row->revision : 0));
   ASSIGN_OR_RETURN(scene.answer, request.FindAnswer(transaction, *scene.keys, scene.now));
   if (scene.answer) return scene;
   ASSIGN_OR_RETURN(scene.set, FindSet(transaction, write.organization, write.name));
@@ -72,6 +74,10 @@ absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCase
     answer.view.status.error_reason.clear();
   }
   return answer;
+}
+
+void DescribeChange(Transaction& transaction, const SecretSet& set) {
+  transaction.Describe({.kind = "secretSet", .name = set.name, .region = set.region, .generation = set.generation});
 }
 
 std::string EncodeAnswer(const SetWriteAnswer& answer) {

@@ -45,6 +45,9 @@ absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optio
 // Of one that changes nothing; asks a region that had failed again.
 absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCaseDeps& deps, const SetScene& scene);
 
+// For the audit record of a write that leaves this set, or erases it.
+void DescribeChange(Transaction& transaction, const SecretSet& set);
+
 std::string EncodeAnswer(const SetWriteAnswer& answer);
 // DataLoss.
 absl::StatusOr<SetWriteAnswer> DecodeAnswer(const SetWrite& write, const std::string& bytes);

@@ -46,6 +46,8 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
   void Look() {
     if (!Check()) return;
     if (wait_.cancelled && wait_.cancelled()) return Finish(absl::CancelledError("nobody waits for this set any more"));
+    if (absl::Status refused = wait_.check_caller ? wait_.check_caller() : absl::OkStatus(); !refused.ok())
+      return Finish(std::move(refused));
     const absl::Duration left = wait_.timeout - (deps_.clock.Monotonic() - start_);
     deps_.writer.executor.RunAfter(std::clamp(left, absl::Milliseconds(1), kLookInterval),
                                    [self = shared_from_this()] { self->strand_->Run([self] { self->Look(); }); });

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
+#include "libs/storage/keys.h"
 #include "services/api/bell.h"
 
 namespace keyferry {
@@ -79,12 +80,18 @@ class Watch final : public SetWatch, public std::enable_shared_from_this<Watch> 
 
   void Tell(absl::StatusOr<SetChange> change) { std::exchange(next_, nullptr)(std::move(change)); }
 
-  absl::Status Begin() {
+  // Ends when it is deleted.
+  absl::Status CheckOrganization() const {
     Transaction reads(deps_.writer.store);
-    RETURN_IF_ERROR(ReadOrganization(reads, watched_.organization).status());
+    return ReadOrganization(reads, watched_.organization).status();
+  }
+
+  absl::Status Begin() {
+    RETURN_IF_ERROR(CheckOrganization());
     if (!watched_.name.empty()) RETURN_IF_ERROR(CheckSetName(watched_.name));
     bell_.emplace(strand_, weak_from_this(), [this] { Wake(); });
     watched_.name.empty() ? bell_->WatchBelow(deps_.writer.store, Sets()) : bell_->Watch(deps_.writer.store, Sets());
+    bell_->Watch(deps_.writer.store, keys::Organization(watched_.organization));
     WakeRegularly();
     return absl::OkStatus();
   }
@@ -131,6 +138,7 @@ class Watch final : public SetWatch, public std::enable_shared_from_this<Watch> 
 
   absl::Status ComparePage() {
     const absl::Duration begin = SteadyNow();
+    RETURN_IF_ERROR(CheckOrganization());
     ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, deps_.writer.store.Scan(cursor_, SetsEnd(), kWatchPageSets));
     for (const KeyedRow& row : rows) RETURN_IF_ERROR(Compare(row));
     if (!rows.empty()) cursor_.bytes = rows.back().key.bytes + '\0';

@@ -1,6 +1,9 @@
 #include "services/api/set_watch_reactor.h"
 
+#include <grpcpp/server_context.h>
+
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -17,7 +20,6 @@ namespace keyferry {
 namespace {
 
 constexpr char kMethod[] = "SecretSets/WatchSecretSets";
-constexpr absl::Duration kAdmissionLifetime = absl::Seconds(5);
 
 grpc::Status Convert(const absl::Status& status) {
   const bool hidden = absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
@@ -36,7 +38,7 @@ void Fill(const SetChange& change, v1::WatchSecretSetsResponse& response) {
 
 class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSetsResponse> {
  public:
-  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, SetWatchSlots& slots, grpc::CallbackServerContext* context,
+  SetWatchReactor(Guard& guard, const UseCaseDeps& deps, CallSlots& slots, grpc::CallbackServerContext* context,
                   const v1::WatchSecretSetsRequest& request)
       : guard_(guard),
         deps_(deps),
@@ -44,7 +46,12 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
         context_(context),
         organization_(request.organization()),
         watched_({.region = request.region(), .name = request.secret_set()}) {
-    deps_.writer.executor.Run([this] { Start(); });
+    const absl::Status admitted = Admit();
+    if (admitted.ok()) {
+      deps_.writer.executor.Run([this] { Start(); });
+    } else {
+      Finish(Convert(admitted));
+    }
   }
 
   void OnWriteDone(bool ok) override {
@@ -66,11 +73,6 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
 
  private:
   void Start() {
-    const absl::Status admitted = Admit();
-    if (!admitted.ok()) return Finish(Convert(admitted));
-    absl::StatusOr<SetWatchSlots::Slot> slot = slots_.Take(watched_.organization);
-    if (!slot.ok()) return Finish(Convert(slot.status()));
-    slot_ = *std::move(slot);
     const std::shared_ptr<SetWatch> watch = SetWatch::Create(deps_, watched_);
     bool cancelled = false;
     {
@@ -79,15 +81,34 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
       cancelled = cancelled_;
     }
     if (cancelled) watch->Cancel();
+    credential_ = guard_.OnCredentialEnd(caller_, [this](const absl::Status& ended) { EndCredential(ended); });
     AskNext();
   }
 
+  // Before anything waits for a thread: G4.
   absl::Status Admit() {
-    const absl::StatusOr<Caller> caller = guard_.Admit(*context_, kMethod, organization_);
+    absl::StatusOr<Caller> caller = guard_.Admit(*context_, kMethod, organization_);
     if (!caller.ok()) return caller.status();
-    watched_.organization = caller->organization;
-    admitted_ = deps_.clock.Monotonic();
+    caller_ = *std::move(caller);
+    watched_.organization = caller_.organization;
+    absl::StatusOr<CallSlots::Slot> slot = slots_.Take(watched_.organization, caller_.principal);
+    if (!slot.ok()) return slot.status();
+    slot_ = *std::move(slot);
     return absl::OkStatus();
+  }
+
+  // Called again as long as the stream is there: from the second time on, its reader takes nothing.
+  void EndCredential(const absl::Status& ended) {
+    std::shared_ptr<SetWatch> watch;
+    bool again = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      again = ended_.has_value();
+      ended_ = ended;
+      watch = watch_;
+    }
+    watch->Cancel();
+    if (again) context_->TryCancel();
   }
 
   void AskNext() {
@@ -100,34 +121,41 @@ class SetWatchReactor final : public grpc::ServerWriteReactor<v1::WatchSecretSet
   }
 
   void Write(const absl::StatusOr<SetChange>& change) {
+    if (const std::optional<absl::Status> ended = CredentialEnd()) return Finish(Convert(*ended));
     if (!change.ok()) return Finish(Convert(change.status()));
-    if (deps_.clock.Monotonic() - admitted_ >= kAdmissionLifetime) {
-      if (const absl::Status admitted = Admit(); !admitted.ok()) return Finish(Convert(admitted));
-    }
     Fill(*change, response_);
     StartWrite(&response_);
   }
 
+  std::optional<absl::Status> CredentialEnd() {
+    absl::MutexLock lock(&mutex_);
+    return ended_;
+  }
+
   Guard& guard_;
   const UseCaseDeps deps_;
-  SetWatchSlots& slots_;
+  CallSlots& slots_;
   grpc::CallbackServerContext* const context_;
   const std::string organization_;
   // Below: whose turn it is.
+  Caller caller_;
   WatchedSets watched_;
-  SetWatchSlots::Slot slot_;
-  absl::Duration admitted_;
+  CallSlots::Slot slot_;
   v1::WatchSecretSetsResponse response_;
 
   absl::Mutex mutex_;
   std::shared_ptr<SetWatch> watch_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mutex_);
+
+  // The first to go: it may be calling.
+  std::shared_ptr<void> credential_;
 };
 
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* NewSetWatchReactor(Guard& guard, const UseCaseDeps& deps,
-                                                                          SetWatchSlots& slots,
+                                                                          CallSlots& slots,
                                                                           grpc::CallbackServerContext* context,
                                                                           const v1::WatchSecretSetsRequest& request) {
   return new SetWatchReactor(guard, deps, slots, context, request);

@@ -6,8 +6,8 @@
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
+#include "services/api/call_slots.h"
 #include "services/api/set_wait.h"
-#include "services/api/set_watch_slots.h"
 #include "services/api/testing/api_scene.h"
 
 namespace keyferry {
@@ -165,22 +165,34 @@ TEST_F(SetWatchTest, MoreSetsThanItFollowsEndItWithAnAdviceAndNoTimeToTryAgain) 
   EXPECT_EQ(NextText(), "set-7@1");
 }
 
-TEST(SetWatchSlotsTest, AnOrganizationHasSoManySlotsAndGetsThemBack) {
-  SetWatchSlots slots;
-  std::vector<SetWatchSlots::Slot> taken;
+TEST(CallSlotsTest, ACallerHasSoManySlotsAndGetsThemBack) {
+  CallSlots slots(kWatchSlots);
+  std::vector<CallSlots::Slot> taken;
+  for (size_t i = 0; i < kWatchSlots.per_caller; ++i) taken.push_back(*slots.Take("acme", "apiKey:a"));
+  const auto refused = slots.Take("acme", "apiKey:a");
+  ASSERT_THAT(refused, FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+  EXPECT_GT(DetailsOf(refused.status())->retry_after, absl::ZeroDuration());
+  EXPECT_THAT(slots.Take("acme", "apiKey:b"), IsOk());
+  EXPECT_THAT(slots.Take("other", "apiKey:a"), IsOk());
+  taken.pop_back();
+  const auto again = slots.Take("acme", "apiKey:a");
+  EXPECT_THAT(again, IsOk());
+  EXPECT_THAT(slots.Take("acme", "apiKey:a"), FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+}
+
+TEST(CallSlotsTest, OneCallerLeavesSomeForAnotherAndAnOrganizationHasSoMany) {
+  static_assert(kWatchSlots.per_caller < kWatchSlots.per_organization);
+  CallSlots slots(kWatchSlots);
+  std::vector<CallSlots::Slot> taken;
   for (size_t i = 0; i < kMaxWatchesPerOrganization; ++i) {
-    auto slot = slots.Take("acme");
+    auto slot = slots.Take("acme", absl::StrCat("apiKey:", i / kWatchSlots.per_caller));
     ASSERT_THAT(slot, IsOk());
     taken.push_back(*std::move(slot));
   }
-  const auto refused = slots.Take("acme");
-  ASSERT_THAT(refused, FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
-  EXPECT_GT(DetailsOf(refused.status())->retry_after, absl::ZeroDuration());
-  EXPECT_THAT(slots.Take("other"), IsOk());
+  EXPECT_THAT(slots.Take("acme", "apiKey:last"), FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+  EXPECT_THAT(slots.Take("other", "apiKey:last"), IsOk());
   taken.pop_back();
-  const auto again = slots.Take("acme");
-  EXPECT_THAT(again, IsOk());
-  EXPECT_THAT(slots.Take("acme"), FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WATCHES"));
+  EXPECT_THAT(slots.Take("acme", "apiKey:last"), IsOk());
 }
 
 class SetWaitTest : public testing::Test {

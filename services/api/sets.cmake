@@ -1,8 +1,8 @@
 # Secret sets and deployments: use cases on transactions, and the two services over them.
 keyferry_library(keyferry_api_sets
-  SOURCES deployment_gate.cc deployment_rows.cc deployment_service.cc deployments.cc paging.cc requests.cc secret_set_service.cc
-          secret_sets.cc secret_values.cc set_draft.cc set_edits.cc set_scene.cc set_status.cc set_wait.cc set_watch.cc
-          set_watch_reactor.cc set_watch_slots.cc transaction.cc use_case.cc view_conversion.cc violations.cc
+  SOURCES audit_rows.cc call_scope.cc call_slots.cc deployment_gate.cc deployment_rows.cc deployment_service.cc deployments.cc paging.cc quotas.cc requests.cc secret_set_service.cc
+          secret_sets.cc secret_values.cc shred_rows.cc set_draft.cc set_edits.cc set_scene.cc set_status.cc set_wait.cc set_watch.cc
+          set_watch_reactor.cc transaction.cc use_case.cc view_conversion.cc violations.cc
   PUBLIC keyferry_storage keyferry_model keyferry_crypto keyferry_common keyferry_rpc $<TARGET_NAME_IF_EXISTS:keyferry_api_regions>
   PRIVATE wire_protos)
 

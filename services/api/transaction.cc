@@ -6,6 +6,7 @@
 #include "libs/common/backoff.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
+#include "services/api/audit_trail.h"
 
 namespace keyferry {
 namespace {
@@ -28,22 +29,38 @@ absl::Status ConcurrentModification() {
 class Run final : public std::enable_shared_from_this<Run> {
  public:
   Run(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done)
-      : writer_(writer), plan_(std::move(plan)), done_(std::move(done)) {}
+      : writer_(writer), plan_(std::move(plan)), done_(std::move(done)), call_(CallScope::Current()) {}
 
   void Attempt() {
     // Before the plan: what was judged in one lineage must not commit in the next.
     const Term term = writer_.term();
     Transaction transaction(writer_.store);
-    if (const absl::Status planned = plan_(transaction); !planned.ok()) {
+    if (const absl::Status planned = Plan(transaction); !planned.ok()) {
       return transaction.IsCurrent().value_or(true) ? done_(planned) : Conflict();
     }
     if (!transaction.has_writes()) return done_(writer_.store.Head());
+    if (const absl::Status admitted = Record(transaction); !admitted.ok()) return done_(admitted);
     writer_.store.CommitAsync(
         std::move(transaction).TakeCommit(term),
         [self = shared_from_this()](absl::StatusOr<Revision> committed) { self->Committed(std::move(committed)); });
   }
 
  private:
+  // What it desires of a region names the call's request id. Only the plan: what follows it is another commit's business.
+  absl::Status Plan(Transaction& transaction) const {
+    const CallScope scope(call_);
+    return plan_(transaction);
+  }
+
+  // Invariant A1.
+  absl::Status Record(Transaction& transaction) const {
+    if (call_ == nullptr) return absl::OkStatus();
+    AuditRow row = AuditRowOf(*call_, transaction.described().value_or(AuditedObject{}), call_->time);
+    if (call_->trail != nullptr) RETURN_IF_ERROR(call_->trail->CheckAdmits(row.organization));
+    AddAuditRecord(transaction, std::move(row));
+    return absl::OkStatus();
+  }
+
   void Committed(absl::StatusOr<Revision> committed) {
     absl::IsAborted(committed.status()) ? Conflict() : done_(std::move(committed));
   }
@@ -56,6 +73,7 @@ class Run final : public std::enable_shared_from_this<Run> {
   const Writer writer_;
   const TransactionPlan plan_;
   const std::function<void(absl::StatusOr<Revision>)> done_;
+  const std::shared_ptr<const AuditedCall> call_;
   int conflict_count_ = 0;
 };
 

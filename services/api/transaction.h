@@ -26,9 +26,23 @@ struct Versioned {
   Revision revision = 0;
 };
 
+// What a commit did, for its audit record. Names only, never a value.
+struct AuditedObject {
+  // As in keyferry.v1.AuditRecord: secretSet, deployment, organization, apiKey, region, provisioner, identity, key, backup.
+  std::string kind;
+  std::string name;
+  std::string region;
+  int64_t generation = 0;
+  // Empty: the organization of the call.
+  std::string organization;
+};
+
 class Transaction {
  public:
   explicit Transaction(const Store& store) : store_(store) {}
+
+  // What its audit record tells. The last one counts.
+  void Describe(AuditedObject object) { described_ = std::move(object); }
 
   // Reads and pins: the commit goes ahead only if the row is still the same (or still absent). Sees the store, not this
   // transaction's own writes; a row is read once.
@@ -50,12 +64,14 @@ class Transaction {
   const Store& store() const { return store_; }
   bool has_writes() const { return !writes_.empty(); }
   void DropWrites() { writes_.clear(); }
+  const std::optional<AuditedObject>& described() const { return described_; }
   // Whether every row it read is as it was: then they were all so at one moment, the last read's.
   absl::StatusOr<bool> IsCurrent() const;
   Commit TakeCommit(Term term) &&;
 
  private:
   const Store& store_;
+  std::optional<AuditedObject> described_;
   std::map<RowKey, std::optional<Row>> reads_;
   std::map<RowKey, Mutation> writes_;
 };
@@ -71,9 +87,12 @@ struct Writer {
   std::function<Term()> term;
 };
 
+// A commit that runs on behalf of a call (call_scope.h; the scope of the thread that calls RunTransaction) holds the call's audit record too, in
+// the same batch: what is not recorded is not done. A commit without writes leaves no record.
+//
 // done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing
 // was to be written, the plan's error, Aborted CONCURRENT_MODIFICATION, with a retry time, after kMaxCommitAttempts
-// conflicts, or the store's error. A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
+// conflicts, the store's error, or for a call Unavailable AUDIT_SINK_STALLED (audit_trail.h). A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
 // since: rows are read one after the other, so that a plan may see what never was at one moment. Any other error of a
 // plan, Aborted too, is an answer.
 void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done);

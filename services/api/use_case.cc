@@ -31,7 +31,7 @@ absl::StatusOr<OrganizationRow> ReadOrganization(Transaction& transaction, const
     return InvalidFields("INVALID_ORGANIZATION", {*std::move(violation)});
   }
   ASSIGN_OR_RETURN(auto row, transaction.Get<OrganizationRow>(keys::Organization(organization)));
-  if (!row) {
+  if (!row || row->value.delete_time != absl::InfiniteFuture()) {
     return NotFound("ORGANIZATION_NOT_FOUND", absl::StrCat("organization \"", organization, "\" does not exist"),
                     organization);
   }

@@ -21,6 +21,8 @@
 
 namespace keyferry {
 
+class Quotas;
+
 // All of it outlives the use cases. writer.store is the barrier's.
 struct UseCaseDeps {
   Writer writer;
@@ -29,6 +31,8 @@ struct UseCaseDeps {
   const Clock& clock;
   // Whether a provisioner of the region is connected. May be empty: then nothing is said about it.
   std::function<bool(const std::string& region)> region_connected;
+  // May be null: then there are none.
+  Quotas* quotas = nullptr;
 };
 
 struct WriteConditions {

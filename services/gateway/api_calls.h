@@ -36,12 +36,12 @@ struct ApiMethod {
 // How long a call may take where its handler says nothing else.
 inline constexpr absl::Duration kCallTimeout = absl::Seconds(20);
 // Live event streams in one gateway, and those of one Authorization value; more are RESOURCE_EXHAUSTED,
-// TOO_MANY_STREAMS.
+// TOO_MANY_STREAMS. Eight callers do not fill it.
 inline constexpr int kMaxEventStreams = 512;
-inline constexpr int kMaxEventStreamsPerCaller = 64;
+inline constexpr int kMaxEventStreamsPerCaller = kMaxEventStreams / 8 - 1;
 // The same of WaitUntilReady; TOO_MANY_WAITS.
 inline constexpr int kMaxWaits = 512;
-inline constexpr int kMaxWaitsPerCaller = 64;
+inline constexpr int kMaxWaitsPerCaller = kMaxWaits / 8 - 1;
 
 class ApiStream {
  public:
@@ -68,7 +68,7 @@ class ApiCalls {
   // call after; a stream may outlive this, and fails.
   virtual ~ApiCalls() = default;
 
-  // `caller`: its Authorization headers and id are passed on. Errors: the API's with their details; Unavailable
+  // `caller`: its Authorization headers, id and address are passed on. Errors: the API's with their details; Unavailable
   // API_UNAVAILABLE (with a retry time), DeadlineExceeded API_TIMEOUT; Unauthenticated UNAUTHENTICATED, without a call,
   // for an Authorization that gRPC cannot carry or that is longer than any key; ResourceExhausted TOO_MANY_WAITS (with
   // a retry time) beyond kMaxWaits and kMaxWaitsPerCaller.

@@ -76,7 +76,7 @@ class ApiCallsTest : public testing::Test {
     return asio::co_spawn(pool_, std::move(task), asio::use_future);
   }
 
-  Request caller_{.headers = {{"Authorization", "Bearer kf_1"}}, .id = "request-1"};
+  Request caller_{.headers = {{"Authorization", "Bearer kf_1"}}, .id = "request-1", .remote_address = "192.0.2.1"};
   std::deque<Request> callers_;
   const v1::WatchSecretSetsRequest watch_;
   ScriptedApi api_;
@@ -101,6 +101,7 @@ TEST_F(ApiCallsTest, AnswersComeBack) {
 TEST_F(ApiCallsTest, TheCallersCredentialAndRequestIdGoAlong) {
   ASSERT_THAT(WhoAmINow(), IsOk());
   EXPECT_THAT(api_.Metadata("authorization"), ElementsAre("Bearer kf_1"));
+  EXPECT_THAT(api_.Metadata("x-forwarded-for"), ElementsAre("192.0.2.1"));
   EXPECT_THAT(api_.Metadata("x-request-id"), ElementsAre("request-1"));
 }
 
@@ -297,7 +298,7 @@ TEST_F(ApiCallsTest, OneCredentialHasSixtyFourWaitsHoweverItIsSpelled) {
 
   const absl::Status one_more = Wait(caller_).get().status();
   EXPECT_THAT(one_more, FailsWith(StatusCode::kResourceExhausted, "TOO_MANY_WAITS"));
-  EXPECT_EQ(DetailsOf(one_more)->metadata.at("limit"), "64");
+  EXPECT_EQ(DetailsOf(one_more)->metadata.at("limit"), std::to_string(kMaxWaitsPerCaller));
   EXPECT_TRUE(DetailsOf(one_more)->retry_after.has_value());
   EXPECT_THAT(std::string(one_more.message()), Not(HasSubstr("kf_")));
   waits.push_back(Wait(CallerWith(2)));

@@ -142,6 +142,7 @@ absl::Status AddCaller(const Request& caller, grpc::ClientContext& context) {
     context.AddMetadata("authorization", header.value);
   }
   context.AddMetadata("x-request-id", caller.id);
+  if (!caller.remote_address.empty()) context.AddMetadata("x-forwarded-for", caller.remote_address);
   return absl::OkStatus();
 }
 

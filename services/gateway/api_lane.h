@@ -81,7 +81,8 @@ class ApiLane : public std::enable_shared_from_this<ApiLane> {
   std::vector<std::unique_ptr<Connection>> connections_;
 };
 
-// The caller's Authorization values, each as it is, and its request id. Unauthenticated UNAUTHENTICATED: one that gRPC
+// The caller's Authorization values, each as it is, its request id, and the address that it came from, as this gateway's only x-forwarded-for: what
+// the caller says of itself there is dropped. Unauthenticated UNAUTHENTICATED: one that gRPC
 // cannot carry, or longer than any key.
 absl::Status AddCaller(const Request& caller, grpc::ClientContext& context);
 

@@ -17,6 +17,7 @@ constexpr ErrorRule kTable[] = {
     {"API_KEY_NOT_FOUND", kNotFound, 404},
     {"API_TIMEOUT", kDeadlineExceeded, 504},
     {"API_UNAVAILABLE", kUnavailable, 503},
+    {"AUDIT_SINK_STALLED", kUnavailable, 503},
     {"BODY_TOO_LARGE", kInvalidArgument, 413},
     {"CONCURRENT_MODIFICATION", kAborted, 409},
     // The contract's word for it; a stock gateway says 409.
@@ -59,6 +60,7 @@ constexpr ErrorRule kTable[] = {
     {"INVALID_SECRET_VALUE", kInvalidArgument, 400},
     {"INVALID_TARGET", kInvalidArgument, 400},
     {"INVALID_TIMEOUT", kInvalidArgument, 400},
+    {"KMS_UNAVAILABLE", kUnavailable, 503},
     {"LIST_TOO_LARGE", kInvalidArgument, 400},
     {"METHOD_NOT_ALLOWED", kUnimplemented, 405},
     {"MISSING_REQUIRED_KEYS", kAborted, 409},
@@ -67,8 +69,11 @@ constexpr ErrorRule kTable[] = {
     {"ORGANIZATION_NOT_FOUND", kNotFound, 404},
     {"OVERLOADED", kResourceExhausted, 429},
     {"PERMISSION_DENIED", kPermissionDenied, 403},
+    {"QUOTA_EXCEEDED", kResourceExhausted, 429},
+    {"RATE_LIMITED", kResourceExhausted, 429},
     {"REGION_EXISTS", kAlreadyExists, 409},
     {"REGION_MISMATCH", kInvalidArgument, 400},
+    {"REGION_NOT_ENROLLED", kFailedPrecondition, 400},
     {"REGION_NOT_FOUND", kNotFound, 404},
     {"REQUEST_ID_REUSED", kAlreadyExists, 409},
     {"REQUEST_TIMEOUT", kDeadlineExceeded, 408},
@@ -82,7 +87,6 @@ constexpr ErrorRule kTable[] = {
     {"STORE_BUSY", kResourceExhausted, 429},
     {"STORE_CLOSING", kUnavailable, 503},
     {"TARGET_TOO_LONG", kInvalidArgument, 414},
-    {"TOO_MANY_API_KEYS", kResourceExhausted, 429},
     {"TOO_MANY_CONNECTIONS", kUnavailable, 503},
     {"TOO_MANY_STREAMS", kResourceExhausted, 429},
     {"TOO_MANY_WAITS", kResourceExhausted, 429},
@@ -141,7 +145,9 @@ std::vector<Header> HeadersOf(int http, const ErrorDetails& details) {
 }
 
 Answer MakeAnswer(int http, const std::string& message, ErrorDetails details, std::string_view request_id) {
-  if (!details.retry_after && (http == 429 || http == 503)) details.retry_after = kDefaultRetry;
+  // A full quota stays full until somebody does something about it.
+  const bool passes = (http == 429 || http == 503) && details.reason != "QUOTA_EXCEEDED";
+  if (!details.retry_after && passes) details.retry_after = kDefaultRetry;
   nlohmann::json body = {
       {"error", message}, {"code", CodeOf(http)}, {"reason", details.reason}, {"requestId", request_id}};
   if (nlohmann::json more = DetailsJson(details); !more.empty()) body["details"] = std::move(more);

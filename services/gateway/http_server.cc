@@ -1,5 +1,6 @@
 #include "services/gateway/http_server.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -179,6 +180,8 @@ asio::awaitable<void> Server::Accept(size_t door) {
     if (shared_.is_draining) break;
     if (!error) {
       is_failing = false;
+      // Asio accepts without it.
+      fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
       Admit(std::move(socket), worker, door);
     } else if (error != asio::error::connection_aborted) {
       // For want of descriptors, as a rule: they come back.

@@ -40,7 +40,7 @@ absl::StatusOr<ObjectId> ParseRequest(const v1::GetEnvironmentRequest& request) 
 
 class EnvironmentSource {
  public:
-  EnvironmentSource(const RegionStore& store, const RegionKey& key) : store_(store), key_(key) {}
+  EnvironmentSource(const RegionStore& store, const RegionKeys& keys) : store_(store), keys_(keys) {}
 
   absl::Status Fill(const ObjectId& agent, v1::Environment& environment) const {
     ASSIGN_OR_RETURN(const auto held, store_.Get(agent));
@@ -50,7 +50,7 @@ class EnvironmentSource {
                                    "; deploy it here, or wait until it is ready"),
                       absl::StrCat("organizations/", agent.organization, "/agents/", agent.name));
     }
-    ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(key_, *held));
+    ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(*keys_.Get(), *held));
     for (const OpenedValue& value : opened.values) {
       v1::EnvironmentVariable* variable = environment.add_variables();
       variable->set_name(value.key);
@@ -64,7 +64,7 @@ class EnvironmentSource {
 
  private:
   const RegionStore& store_;
-  const RegionKey& key_;
+  const RegionKeys& keys_;
 };
 
 // One WatchEnvironment call: sends the environment, then again after each Notice; what changes while a write is under
@@ -125,8 +125,8 @@ class Watch final : public grpc::ServerWriteReactor<v1::Environment>, public std
 
 class Service final : public EnvironmentsService, public v1::Environments::CallbackService {
  public:
-  Service(const RegionStore& store, const RegionKey& key, Executor& executor)
-      : source_(store, key), executor_(executor) {}
+  Service(const RegionStore& store, const RegionKeys& keys, Executor& executor)
+      : source_(store, keys), executor_(executor) {}
 
   grpc::Service& service() override { return *this; }
 
@@ -177,9 +177,9 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
 
 }  // namespace
 
-std::unique_ptr<EnvironmentsService> EnvironmentsService::Create(const RegionStore& store, const RegionKey& key,
+std::unique_ptr<EnvironmentsService> EnvironmentsService::Create(const RegionStore& store, const RegionKeys& keys,
                                                                  Executor& executor) {
-  return std::make_unique<Service>(store, key, executor);
+  return std::make_unique<Service>(store, keys, executor);
 }
 
 }  // namespace keyferry

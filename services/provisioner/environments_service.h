@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "libs/common/executor.h"
-#include "libs/crypto/sealed_box.h"
 #include "libs/model/placement.h"
+#include "services/provisioner/region_keys.h"
 #include "services/provisioner/region_store.h"
 
 namespace grpc {
@@ -22,7 +22,7 @@ class EnvironmentsService {
  public:
   // All three outlive the service; the server that serves it ends before. What is then left on the executor does not
   // use the service.
-  static std::unique_ptr<EnvironmentsService> Create(const RegionStore& store, const RegionKey& key,
+  static std::unique_ptr<EnvironmentsService> Create(const RegionStore& store, const RegionKeys& keys,
                                                      Executor& executor);
   virtual ~EnvironmentsService() = default;
   virtual grpc::Service& service() = 0;

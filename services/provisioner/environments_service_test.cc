@@ -87,11 +87,12 @@ class EnvironmentsServiceTest : public ::testing::Test {
 
   TempDir directory_{"/dev/shm"};
   RegionKey key_ = RegionKey::Generate();
+  RegionKeys keys_{*RegionKey::FromPrivate(key_.private_key().Clone())};
   ObjectSealer sealer_{key_};
   std::unique_ptr<RegionStore> store_ = RegionStore::Open(directory_.File("store"), "us-west").value();
   std::unique_ptr<Executor> executor_ = NewThreadPool(2);
-  std::unique_ptr<EnvironmentsService> environments_ = EnvironmentsService::Create(*store_, key_, *executor_);
-  Reconciler reconciler_{{.store = *store_, .key = key_, .sinks = {}, .on_change = [this](const ObjectId& id) {
+  std::unique_ptr<EnvironmentsService> environments_ = EnvironmentsService::Create(*store_, keys_, *executor_);
+  Reconciler reconciler_{{.store = *store_, .keys = keys_, .sinks = {}, .on_change = [this](const ObjectId& id) {
                             environments_->Changed(id);
                           }}};
   std::unique_ptr<RpcServer> server_;
@@ -179,7 +180,7 @@ TEST_F(EnvironmentsServiceTest, WatchersThatLeaveAreForgotten) {
 
 TEST_F(EnvironmentsServiceTest, AWatchThatEndedLeavesNoWorkBehindThatTheServiceWouldHaveToOutlive) {
   WaitingExecutor executor;
-  auto environments = EnvironmentsService::Create(*store_, key_, executor);
+  auto environments = EnvironmentsService::Create(*store_, keys_, executor);
   Serve(*environments);
   grpc::ClientContext context;
   const auto watch = stub_->WatchEnvironment(&context, Request("agent"));

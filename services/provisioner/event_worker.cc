@@ -6,6 +6,7 @@
 #include "keyferry/v1/provisioning.pb.h"
 #include "libs/common/log.h"
 #include "libs/model/object_hash.h"
+#include "services/provisioner/provisioner_metrics.h"
 #include "services/provisioner/sync_messages.h"
 
 namespace keyferry {
@@ -23,6 +24,25 @@ std::optional<v1::Ack> RefusalOf(const v1::Event& event, const std::optional<Reg
                                 .error_reason = "WRONG_TARGET",
                                 .error_message = "the event is meant for another incarnation of the region's store"};
   return AckOf(wrong_target, event, target_incarnation);
+}
+
+// The request id is the API's word, of the call that wrote this. A full resync tells of everything once more.
+void LogSettlement(const Settlement& settlement, const v1::Event& event) {
+  const std::string& request_id = event.request_id();
+  if (settlement.result != AckResult::kFailed) {
+    return Log(event.sync_id().empty() ? Severity::kInfo : Severity::kDebug, "applied",
+               {{"organization", settlement.id.organization},
+                {"object", settlement.id.name},
+                {"revision", settlement.revision},
+                {"request_id", request_id}});
+  }
+  Log(Severity::kWarning, "object_failed",
+      {{"organization", settlement.id.organization},
+       {"object", settlement.id.name},
+       {"revision", settlement.revision},
+       {"reason", settlement.error_reason},
+       {"message", settlement.error_message},
+       {"request_id", request_id}});
 }
 
 }  // namespace
@@ -61,18 +81,15 @@ void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events,
       applied.push_back(event);
     }
   }
+  const absl::Time begin = absl::Now();
   const std::vector<Settlement> settlements = reconciler_.Apply(objects);
+  int64_t failed_count = 0;
   for (size_t i = 0; i < settlements.size(); ++i) {
-    if (settlements[i].result == AckResult::kFailed) {
-      Log(Severity::kWarning, "object_failed",
-          {{"organization", settlements[i].id.organization},
-           {"object", settlements[i].id.name},
-           {"revision", settlements[i].revision},
-           {"reason", settlements[i].error_reason},
-           {"message", settlements[i].error_message}});
-    }
+    LogSettlement(settlements[i], *applied[i]);
+    if (settlements[i].result == AckResult::kFailed) ++failed_count;
     *acks.mutable_acks()->add_acks() = AckOf(settlements[i], *applied[i], target_incarnation_);
   }
+  if (!settlements.empty()) CountApplied(static_cast<int64_t>(settlements.size()) - failed_count, failed_count, absl::Now() - begin);
   if (acks.has_acks()) answers.push_back(std::move(acks));
   if (drift.has_drift()) answers.push_back(std::move(drift));
 }

@@ -10,7 +10,6 @@
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
-#include "libs/crypto/envelope.h"
 #include "libs/model/names.h"
 #include "libs/rpc/sealed_object_codec.h"
 
@@ -61,7 +60,8 @@ absl::Status CheckShape(const SealedObject& sealed) {
 // Opens each data key once for each context that values name it in.
 class ValueOpener {
  public:
-  ValueOpener(const RegionKey& region_key, const SealedObject& sealed) : region_key_(region_key), sealed_(sealed) {}
+  ValueOpener(const RegionKeySet& region_keys, const SealedObject& sealed)
+      : region_keys_(region_keys), sealed_(sealed) {}
 
   absl::StatusOr<SecretBytes> Open(const std::string& set_uid, const SealedEntry& entry) {
     const std::string name = entry.key.empty() ? "the pull secret" : absl::StrCat("the value of ", entry.key);
@@ -80,16 +80,15 @@ class ValueOpener {
     const auto sealed = std::find_if(sealed_.data_keys.begin(), sealed_.data_keys.end(),
                                      [&](const SealedDataKey& key) { return key.id == entry.data_key_id; });
     if (sealed == sealed_.data_keys.end()) return BadPayload(absl::StrCat("the data key of ", name, " is missing"));
-    auto opened =
-        OpenedDataKey::Open(region_key_, {.organization_uid = sealed_.organization_uid, .set_uid = set_uid}, *sealed);
+    auto opened = region_keys_.Open({.organization_uid = sealed_.organization_uid, .set_uid = set_uid}, *sealed);
     if (!opened.ok()) {
       return CannotOpen(
-          absl::StrCat("the data key of ", name, " is not sealed to this region's key, or not for this place"));
+          absl::StrCat("the data key of ", name, " is not sealed to a key of this region, or not for this place"));
     }
     return &opened_.emplace(std::pair(set_uid, entry.data_key_id), *std::move(opened)).first->second;
   }
 
-  const RegionKey& region_key_;
+  const RegionKeySet& region_keys_;
   const SealedObject& sealed_;
   std::map<std::pair<std::string, std::string>, OpenedDataKey> opened_;
 };
@@ -142,7 +141,7 @@ SecretBytes DockerConfigJson(const OpenedPullCredentials& credentials) {
   return json;
 }
 
-absl::StatusOr<OpenedObject> OpenObject(const RegionKey& key, const RegionObject& object) {
+absl::StatusOr<OpenedObject> OpenObject(const RegionKeySet& keys, const RegionObject& object) {
   RETURN_IF_ERROR(CheckId(object.id));
   const absl::StatusOr<SealedObject> sealed = ParseSealedObject(object.sealed_object);
   if (!sealed.ok()) return BadPayload("the payload is no sealed object");
@@ -153,7 +152,7 @@ absl::StatusOr<OpenedObject> OpenObject(const RegionKey& key, const RegionObject
                       .generation = sealed->generation,
                       .secret_set_generation = sealed->secret_set_generation,
                       .image = sealed->image};
-  ValueOpener opener(key, *sealed);
+  ValueOpener opener(keys, *sealed);
   if (sealed->image_pull_secret) {
     ASSIGN_OR_RETURN(opened.pull_credentials, OpenPullCredentials(opener, set_uid, sealed->entries[0], sealed->host));
     return opened;

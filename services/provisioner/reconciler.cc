@@ -141,7 +141,7 @@ void Reconciler::CommitGroup(Group& group, std::vector<Settlement>& settlements)
 }
 
 absl::Status Reconciler::Show(const RegionObject& object) {
-  ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(options_.key, object));
+  ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(*options_.keys.Get(), object));
   for (Sink* sink : options_.sinks) {
     absl::Status status = sink->Apply(opened);
     if (status.ok()) status = sink->Verify(opened);
@@ -151,7 +151,7 @@ absl::Status Reconciler::Show(const RegionObject& object) {
 }
 
 absl::Status Reconciler::EnsureShown(const RegionObject& object, Severity repair_severity) {
-  ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(options_.key, object));
+  ASSIGN_OR_RETURN(const OpenedObject opened, OpenObject(*options_.keys.Get(), object));
   for (Sink* sink : options_.sinks) {
     absl::Status status = sink->Verify(opened);
     if (status.ok()) continue;

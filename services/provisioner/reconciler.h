@@ -7,7 +7,7 @@
 // 3. One bad object fails alone. Messages of failures hold no byte of a value.
 // 4. Absence deletes nothing, except Sweep.
 //
-// Thread safety: confined to one thread (or strand). Store, key and sinks outlive it.
+// Thread safety: confined to one thread (or strand). Store, keys and sinks outlive it.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_RECONCILER_H_
 #define KEYFERRY_SERVICES_PROVISIONER_RECONCILER_H_
 
@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/common/log.h"
-#include "libs/crypto/sealed_box.h"
+#include "services/provisioner/region_keys.h"
 #include "services/provisioner/region_store.h"
 #include "services/provisioner/sink.h"
 
@@ -45,7 +45,7 @@ class Reconciler {
  public:
   struct Options {
     RegionStore& store;
-    const RegionKey& key;
+    const RegionKeys& keys;
     std::vector<Sink*> sinks;
     // Called for each object whose committed content changed. May be empty.
     std::function<void(const ObjectId&)> on_change;
@@ -58,8 +58,9 @@ class Reconciler {
   bool Holds(const ObjectId& id, const ObjectVersion& version) const;
 
   // After a complete full resync: deletes what `seen` answers false for and what is not newer than as_of_revision, and
-  // leaves tombstones with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects, taken
-  // literally, so that of fewer than ten none goes; nothing was deleted, and the message names the operator's command.
+  // leaves tombstones with that revision. FailedPrecondition: that would be more than kMaxSweepFraction of the objects,
+  // taken literally, so that of fewer than ten none goes; nothing was deleted, and the message names the operator's
+  // command.
   absl::StatusOr<size_t> Sweep(const std::function<bool(const ObjectId&)>& seen, uint64_t as_of_revision,
                                bool allow_mass_delete);
 

@@ -32,13 +32,14 @@ class ReconcilerTest : public ::testing::Test {
 
   TempDir directory_{"/dev/shm"};
   RegionKey key_ = RegionKey::Generate();
+  RegionKeys keys_{*RegionKey::FromPrivate(key_.private_key().Clone())};
   ObjectSealer sealer_{key_};
   std::unique_ptr<RegionStore> store_ = RegionStore::Open(directory_.path(), "us-west").value();
   MemorySink first_;
   MemorySink second_;
   std::vector<ObjectId> changed_;
   Reconciler reconciler_{
-      {.store = *store_, .key = key_, .sinks = {&first_, &second_}, .on_change = [this](const ObjectId& id) {
+      {.store = *store_, .keys = keys_, .sinks = {&first_, &second_}, .on_change = [this](const ObjectId& id) {
          changed_.push_back(id);
        }}};
 };

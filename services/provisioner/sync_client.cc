@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -13,9 +14,11 @@
 #include "keyferry/v1/provisioning.pb.h"
 #include "libs/common/backoff.h"
 #include "libs/common/clock.h"
+#include "libs/common/error.h"
 #include "libs/common/log.h"
 #include "libs/crypto/aead.h"
 #include "services/provisioner/event_worker.h"
+#include "services/provisioner/provisioner_metrics.h"
 #include "services/provisioner/sync_messages.h"
 #include "services/provisioner/sync_stream.h"
 
@@ -23,6 +26,7 @@ namespace keyferry {
 namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
+constexpr std::string_view kReasonUnknownSealingKey = "UNKNOWN_SEALING_KEY";
 constexpr size_t kBootIdBytes = 16;
 constexpr size_t kObjectsPerCheck = 256;
 constexpr size_t kMaxBacklogMessages = 32;
@@ -83,6 +87,8 @@ class Core : public std::enable_shared_from_this<Core> {
     granted_ = false;
     drain_delay_.reset();
     const RegionMeta meta = options_.store.meta();
+    const std::vector<std::string> sealing_key_ids = options_.sealing_key_ids();
+    sealing_key_id_ = sealing_key_ids[unknown_sealing_keys_ % sealing_key_ids.size()];
     worker_ = std::make_shared<EventWorker>(options_.store, options_.reconciler, meta.target_incarnation);
     heard_at_ = SystemClock().Monotonic();
     auto on_done = [weak = weak_from_this(), strand = strand_](std::shared_ptr<SyncStream> stream,
@@ -109,7 +115,7 @@ class Core : public std::enable_shared_from_this<Core> {
     hello->set_max_revision_seen(meta.max_revision_seen);
     hello->set_max_inflight_objects(kMaxInflightObjects);
     hello->set_max_inflight_bytes(kMaxInflightBytes);
-    hello->set_sealing_key_id(options_.sealing_key_id);
+    hello->set_sealing_key_id(sealing_key_id_);
     hello->set_version(options_.version);
     return message;
   }
@@ -146,11 +152,13 @@ class Core : public std::enable_shared_from_this<Core> {
         absl::Seconds(welcome.heartbeat_interval().seconds()) + absl::Nanoseconds(welcome.heartbeat_interval().nanos());
     heartbeat_interval_ = asked >= kMinHeartbeatInterval ? std::min(asked, kHeartbeatInterval) : kHeartbeatInterval;
     Beat();
+    ShowStream(/*connected=*/true, granted_);
     Log(Severity::kInfo, "connected", {{"region", options_.region}, {"head_revision", welcome.head_revision()}});
   }
 
   void OnGrant(const v1::Grant& grant) {
-    granted_ = true;
+    ShowStream(/*connected=*/true, granted_ = true);
+    options_.on_owned(sealing_key_id_);
     Log(Severity::kInfo, "granted", {{"region", options_.region}, {"epoch", grant.epoch()}});
     ReportDrift();
   }
@@ -277,7 +285,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void OnEnded(const absl::Status& status) {
     stream_ = nullptr;
-    granted_ = false;
+    ShowStream(/*connected=*/false, granted_ = false);
+    options_.on_owned(std::nullopt);
+    unknown_sealing_keys_ = ReasonOf(status) == kReasonUnknownSealingKey ? unknown_sealing_keys_ + 1 : 0;
     backlog_.clear();
     if (stopping_) return Proceed();
     const absl::Duration delay = RetryDelay();
@@ -308,6 +318,9 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<EventWorker> worker_;
   uint64_t session_ = 0;
   bool granted_ = false;
+  // What this stream's Hello says, and how many streams before it the API refused for what theirs said.
+  std::string sealing_key_id_;
+  size_t unknown_sealing_keys_ = 0;
   std::optional<absl::Duration> drain_delay_;
   absl::Duration heartbeat_interval_;
   absl::Duration heard_at_;
@@ -331,8 +344,6 @@ class Client final : public SyncClient {
 
 }  // namespace
 
-std::unique_ptr<SyncClient> SyncClient::Start(SyncClientOptions options) {
-  return std::make_unique<Client>(std::move(options));
-}
+std::unique_ptr<SyncClient> SyncClient::Start(SyncClientOptions options) { return std::make_unique<Client>(std::move(options)); }
 
 }  // namespace keyferry

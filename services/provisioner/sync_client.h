@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,9 @@ struct SyncTimings {
 struct SyncClientOptions {
   std::string region;
   std::string provisioner_id;
-  std::string sealing_key_id;
+  // Of the region's keys, the current one first. Hello names the first; when the API does not know it, the next
+  // stream's names the next.
+  std::function<std::vector<std::string>()> sealing_key_ids;
   std::string version;
   std::function<std::shared_ptr<grpc::Channel>()> new_channel;
   RegionStore& store;
@@ -56,6 +59,9 @@ struct SyncClientOptions {
   // Lost at start already; reported to the API.
   std::vector<ObjectId> drifted;
   SyncTimings timings = {};
+  // On the client's strand, must not block: the stream owns the region under this sealing key; nullopt: it does no
+  // more.
+  std::function<void(std::optional<std::string> sealing_key_id)> on_owned = [](const std::optional<std::string>&) {};
 };
 
 class SyncClient {

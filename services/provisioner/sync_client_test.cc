@@ -8,7 +8,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/notification.h"
+#include "libs/common/error.h"
 #include "libs/model/object_hash.h"
+#include "libs/rpc/status_conversion.h"
 #include "services/provisioner/testing/sync_client_scene.h"
 
 namespace keyferry {
@@ -33,6 +35,27 @@ TEST_F(SyncClientTest, SaysHelloWithWhatItsStoreHolds) {
   EXPECT_EQ(hello.max_inflight_bytes(), 4u << 20);
   EXPECT_EQ(hello.sealing_key_id(), key_.id());
   EXPECT_EQ(hello.version(), "1.2.3");
+}
+
+TEST_F(SyncClientTest, AKeyThatTheApiDoesNotKnowGivesWayToTheOneBefore) {
+  std::vector<RegionKey> keys;
+  keys.push_back(RegionKey::Generate());
+  const std::string unknown = keys[0].id();
+  keys.push_back(*RegionKey::FromPrivate(key_.private_key().Clone()));
+  keys_.Replace(RegionKeySet(std::move(keys)));
+  StartClient();
+  const auto refused = api_->Accept();
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->hello().sealing_key_id(), unknown);
+  refused->End(
+      ToGrpcStatus(MakeError(absl::StatusCode::kFailedPrecondition, "no", {.reason = "UNKNOWN_SEALING_KEY"}), ""));
+  const auto stream = api_->AcceptOwner(kEpoch);
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->hello().sealing_key_id(), key_.id());
+  SendEvents(*stream, {EventOf(sealer_.Set("env", 5, {{"KEY", "one"}}))});
+  EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("env@5 READY"));
+  absl::MutexLock lock(&mutex_);
+  EXPECT_THAT(owned_under_, ElementsAre(std::nullopt, key_.id()));
 }
 
 TEST_F(SyncClientTest, AppliesEventsAndAcksEachWithItsDigest) {

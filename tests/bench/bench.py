@@ -29,11 +29,14 @@ class Bench:
     def __init__(self, directory, options):
         self.options = options
         self.directory = directory
-        self.system = System(directory / "system", regions=("us-west",))
+        # One key calls as fast as it can.
+        self.system = System(directory / "system", regions=("us-west",), api_flags=(
+            "--key-calls-per-second", "0", "--organization-calls-per-second", "0", "--address-calls-per-second", "0"))
         self.echo = None
 
     def start(self):
         self.system.start()
+        self.system.operator().ok("--organization", "acme", "orgs", "quota", "set", "--max-secret-sets", "10000000")
         certificates = self.system.certificates
         self.echo = subprocess.Popen([BIN / "echo_server", certificates / "api.pem", certificates / "api.key"], stdout=subprocess.PIPE,
                                      text=True)

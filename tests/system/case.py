@@ -20,6 +20,9 @@ SHOW_ENVIRONMENT = "import os,base64\nfor k,v in os.environb.items(): print(k.de
 class SystemTest(unittest.TestCase):
     regions = ("us-west", "us-east")
     log_level = "info"
+    # Further ones of keyferry-api; regions of `regions` without escrow.
+    api_flags = ()
+    blind = ()
     maxDiff = 2000
 
     @classmethod
@@ -28,12 +31,17 @@ class SystemTest(unittest.TestCase):
         parent.mkdir(exist_ok=True)
         cls.directory = Path(tempfile.mkdtemp(prefix=cls.__name__ + "-", dir=parent))
         cls.failed = False
-        cls.system = System(cls.directory, cls.regions, cls.log_level)
+        cls.system = cls.new_system()
         cls.addClassCleanup(cls.clean_up)
         cls.system.start()
         cls.user = cls.system.user()
         cls.dice = random.Random(SEED)
         print(f"{cls.__name__}: KEYFERRY_SEED={SEED}", flush=True)
+
+    @classmethod
+    def new_system(cls):
+        """Not started; what it needs beside itself is there when this returns."""
+        return System(cls.directory, cls.regions, cls.log_level, api_flags=cls.api_flags, blind=cls.blind)
 
     @classmethod
     def clean_up(cls):

@@ -8,6 +8,8 @@ from harness import BIN, ROOT, System, SystemFailure
 
 RUN = ROOT / "build/dev/run"
 ENV = ROOT / "build/dev/env"
+# Longer than anybody leaves it down, since a certificate that expired is not renewed.
+API_FLAGS = ("--region-certificate-ttl", "720h")
 HELP = f"""\
 # Source this: it makes `keyferry` an admin of acme, on an agent host of us-west.
 # An agent host of us-east:          KEYFERRY_AGENT_SOCKET=$KEYFERRY_AGENT_SOCKET_US_EAST keyferry run ...
@@ -32,7 +34,7 @@ def environment(system):
 
 
 def up():
-    system = System(RUN, lasting=True)
+    system = System(RUN, lasting=True, api_flags=API_FLAGS)
     was_running = system.running
     system.start()
     ENV.unlink(missing_ok=True)
@@ -45,7 +47,7 @@ def up():
 
 
 def down():
-    system = System(RUN, lasting=True)
+    system = System(RUN, lasting=True, api_flags=API_FLAGS)
     if not system.settings:
         system.sweep()
     was_running = any(daemon.pid for daemon in system.daemons)

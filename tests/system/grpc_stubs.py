@@ -31,13 +31,13 @@ def services():
 
 
 class Stubs:
-    """Calls on one channel, with one API key; requests and answers are dictionaries, as JSON would have them."""
+    """Calls on one channel, with one API key or a client certificate (its key and chain); requests and answers are dictionaries, as JSON has them."""
 
-    def __init__(self, target, ca_file, key):
+    def __init__(self, target, ca_file, key=None, client_credentials=(None, None)):
         # Subchannels are shared in a process unless told otherwise, and then one test would cut another one's calls.
-        self.channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(ca_file.read_bytes()),
+        self.channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(ca_file.read_bytes(), *client_credentials),
                                            [("grpc.use_local_subchannel_pool", 1)])
-        self.metadata = [("authorization", f"Bearer {key}")]
+        self.metadata = [("authorization", f"Bearer {key}")] if key else []
         self.services = services()
 
     def __enter__(self):

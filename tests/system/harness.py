@@ -176,15 +176,20 @@ class System:
     """An API, a provisioner for each region, a REST gateway, an organization `acme` and its admin's key, in one directory.
 
     `volatile` is the directory on a RAM disk that holds what must not touch a disk: the regions' files and sockets.
-    `environment_of(name, data_directory)` may add to a daemon's environment. A `lasting` system outlives its starter.
+    `environment_of(name, data_directory)` may add to a daemon's environment, `api_flags` to the API's command; regions that are in `blind` have no
+    escrow. A `lasting` system outlives its starter.
+    Provisioners enroll with a token; what an older version of this file made goes on with the certificates that it has.
     """
 
-    def __init__(self, directory, regions=("us-west", "us-east"), log_level="info", environment_of=lambda *_: {}, lasting=False):
+    def __init__(self, directory, regions=("us-west", "us-east"), log_level="info", environment_of=lambda *_: {}, lasting=False,
+                 api_flags=(), blind=()):
         self.directory = Path(directory).resolve()
         self.regions = regions
         self.log_level = log_level
         self.environment_of = environment_of
         self.lasting = lasting
+        self.api_flags = api_flags
+        self.blind = blind
         name = hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
         self.volatile = Path("/dev/shm" if os.path.ismount("/dev/shm") else self.directory) / f"keyferry-{name}"
         self.logs = self.directory / "logs"
@@ -207,7 +212,9 @@ class System:
             "--inner-listen", f"127.0.0.1:{ports['inner']}", "--edge-listen", f"127.0.0.1:{ports['edge']}",
             "--inner-cert", self._certificate("api"), "--inner-key", self._key("api"),
             "--edge-cert", self._certificate("api"), "--edge-key", self._key("api"),
-            "--client-ca", self.ca, "--trust-domain", TRUST_DOMAIN, "--log-level", self.log_level],
+            "--client-ca", self.ca, "--trust-domain", TRUST_DOMAIN, "--log-level", self.log_level,
+            # All callers of a test have one address, and many are wrong on purpose.
+            "--edge-proxies", "127.0.0.1", "--failures-per-minute", "0", *self.api_flags],
             self.environment_of("api", self.api_data), self.lasting)
         self.provisioners = {region: self.provisioner(region) for region in self.regions}
         self.gateway = Daemon("gateway", self.logs, [
@@ -246,11 +253,23 @@ class System:
         disk_files = [] if self.volatile.parent == Path("/dev/shm") else ["--allow-disk-files"]
         return Daemon(name, self.logs, [
             BIN / "keyferry-provisioner", "--api", f"127.0.0.1:{self.settings['ports']['inner']}", "--region", region,
-            "--id", name, "--data-dir", self.region_data(region, number), "--keyring", self.directory / region / "keyring",
-            "--cert", self._certificate(name), "--key", self._key(name), "--ca", self.ca,
-            "--files-dir", self.files(region, number), "--agent-socket", self.agent_socket(region, number),
-            "--log-level", self.log_level, *disk_files],
+            "--id", name, "--data-dir", self.region_data(region, number), "--keyring", self.keyring(region),
+            *self._credentials(region, number), "--ca", self.ca, "--files-dir", self.files(region, number), "--agent-socket",
+            self.agent_socket(region, number), "--log-level", self.log_level, *disk_files],
             self.environment_of(name, self.region_data(region, number)), self.lasting)
+
+    def _credentials(self, region, number):
+        name = f"{region}-{number}"
+        if self._certificate(name).exists():
+            return ["--cert", self._certificate(name), "--key", self._key(name)]
+        return ["--identity", self.identity(region, number)]
+
+    def keyring(self, region):
+        """All provisioners of a region have the same."""
+        return self.directory / region / "keyring"
+
+    def identity(self, region, number=1):
+        return self.directory / region / f"identity-{number}"
 
     def region_data(self, region, number=1):
         return self.directory / region / f"data-{number}"
@@ -262,11 +281,29 @@ class System:
         return self.volatile / f"{region}-{number}" / "agents.sock"
 
     def prepare_provisioner(self, region, number=1):
-        """Certificate and directories."""
-        name = f"{region}-{number}"
-        self._issue(name, f"spiffe://{TRUST_DOMAIN}/region/{region}/provisioner/{name}")
+        """Directories and identity."""
         self.region_data(region, number).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.files(region, number).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._certificate(f"{region}-{number}").exists() and not (self.identity(region, number) / "current").exists():
+            self.enroll(region, number)
+
+    def enroll(self, region, number=1):
+        """As an operator and the region's machine do it together: the token goes from hand to hand, and in by standard input."""
+        token = self.operator().ok("regions", "token", region)
+        result = self.try_enroll(region, number, token)
+        if result.returncode != 0:
+            raise SystemFailure(f"enroll {region}-{number}: exit code {result.returncode}\n{result.stderr}")
+
+    def try_enroll(self, region, number, token, keyring=None):
+        return subprocess.run([
+            BIN / "keyferry-provisioner", "enroll", "--edge-api", f"127.0.0.1:{self.settings['ports']['edge']}", "--ca", self.ca,
+            "--id", f"{region}-{number}", "--keyring", keyring or self.keyring(region), "--identity", self.identity(region, number),
+            "--token-file", "-"], input=token, capture_output=True, text=True, timeout=60, check=False)
+
+    def issue_provisioner_certificate(self, region, number):
+        """Of an authority that is not the API's: instead of enrolling, before prepare_provisioner and provisioner."""
+        name = f"{region}-{number}"
+        self._issue(name, f"spiffe://{TRUST_DOMAIN}/region/{region}/provisioner/{name}")
 
     def _issue(self, name, spiffe_id, *names):
         if not self._certificate(name).exists():
@@ -318,14 +355,14 @@ class System:
             self._issue("api", f"spiffe://{TRUST_DOMAIN}/api", "DNS:localhost", "IP:127.0.0.1")
             self._issue("operator", f"spiffe://{TRUST_DOMAIN}/operator/dev")
             self._describe()
-            self._new_keyring("keyferry-api", self.directory / "api/keyring")
+            self.new_keyring(self.directory / "api/keyring", "keyferry-api")
         if not self.api.pid:
             self.api.start()
         for region in self.regions:
-            self.prepare_provisioner(region)
             if first:
-                public_key = self._new_keyring("keyferry-provisioner", self.directory / region / "keyring")
-                self.operator().ok("regions", "create", region, "--sealing-key", public_key)
+                self.new_keyring(self.keyring(region))
+                self.operator().ok("regions", "create", region, *(["--blind"] if region in self.blind else []))
+            self.prepare_provisioner(region)
             if not self.provisioners[region].pid:
                 self.provisioners[region].start()
         if first:
@@ -342,11 +379,19 @@ class System:
         for path in (self.directory, self.volatile):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _new_keyring(self, binary, path):
+    def new_keyring(self, path, binary="keyferry-provisioner"):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        result = subprocess.run([BIN / binary, "init-keyring", path], capture_output=True, text=True, check=False)
+        self._run(binary, "init-keyring", path)
+
+    def provisioner_command(self, *arguments):
+        """Standard output of one of keyferry-provisioner's subcommands."""
+        return self._run("keyferry-provisioner", *arguments)
+
+    @staticmethod
+    def _run(binary, *arguments):
+        result = subprocess.run([BIN / binary, *arguments], capture_output=True, text=True, timeout=60, check=False)
         if result.returncode != 0:
-            raise SystemFailure(f"{binary} init-keyring {path}: {result.stderr}")
+            raise SystemFailure(f"{binary} {' '.join(map(str, arguments))}: {result.stderr}")
         return result.stdout.strip()
 
     def _save(self):

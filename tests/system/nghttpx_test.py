@@ -19,7 +19,8 @@ from proxies import Proxy
 
 SILENCE_SECONDS = 40
 MESSAGE_LIMIT = 4 * 1024 * 1024
-WATCH_LIMIT = 64
+# Of one key.
+WATCH_LIMIT = 32
 ATTACK_SECONDS = 3
 # Where nothing shields: these are sent within a tenth of a second, and cost the API seconds.
 DIRECT_PAIRS = 10_000
@@ -56,6 +57,7 @@ class NghttpxTest(SystemTest):
         api, cls.socket = cls.system.api, cls.system.volatile / "edge.sock"
         api.stop()
         api.command[api.command.index("--edge-listen") + 1] = f"unix:{cls.socket}"
+        api.command += ["--edge-proxies", "unix"]
         api.start()
 
     @classmethod

@@ -24,14 +24,13 @@ class ReadmeTest(SystemTest):
         env = self.directory / "env"
         env.write_text(dev_system.environment(self.system))
         (self.directory / ".env").write_text("FROM_FILE=yes\n")
-        logs = str(self.system.logs)
         functions = ""
         for command, comment in commands():
             if re.match(r"\w+\(\) ", command):
                 functions += command + "\n"
                 continue
             with self.subTest(command):
-                script = f"source {env}\n{functions}{command.replace('build/dev/run/logs', logs)}"
+                script = f"source {env}\n{functions}{command.replace('build/dev/run/', f'{self.system.directory}/')}"
                 result = subprocess.run(["/bin/bash", "-c", script], timeout=60,
                                         cwd=self.directory, capture_output=True, text=True, check=False)
                 if comment.startswith("refused: "):

@@ -63,11 +63,11 @@ class RegionsTest(SystemTest):
     def test_a_provisioner_with_another_regions_certificate_is_turned_away(self):
         """The certificate, never what it says, decides the region: us-east's is used to ask for us-west."""
         self.set("not-for-east", "KEY=west")
-        impostor = self.system.provisioner("us-west", 9)
-        self.system.prepare_provisioner("us-west", 9)
         certificates = self.system.certificates
         for suffix in ("pem", "key"):
-            shutil.copy(certificates / f"us-east-1.{suffix}", certificates / f"us-west-9.{suffix}")
+            shutil.copy(self.system.identity("us-east") / f"current/tls.{suffix}", certificates / f"us-west-9.{suffix}")
+        self.system.prepare_provisioner("us-west", 9)
+        impostor = self.system.provisioner("us-west", 9)
         impostor.start()
         wait_for(lambda: "PERMISSION_DENIED" in impostor.log.read_text(), "the impostor is turned away")
         self.assertEqual(list(self.system.files("us-west", 9).rglob("KEY")), [])

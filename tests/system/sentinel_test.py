@@ -1,24 +1,15 @@
 """A value that goes through every RPC and every error path, at the highest log level, is nowhere but where it belongs."""
 
-import base64
 import contextlib
 import secrets
 import subprocess
 import unittest
 from pathlib import Path
 
+from canaries import forms
 from case import SystemTest
 from harness import BIN, wait_for
 from rest import RawConnection, Rest
-
-
-def forms(value):
-    """The value as it may stand in a file: plain, hex, and base64 at each of the three alignments."""
-    yield value
-    yield value.hex().encode()
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + value)
-        yield encoded[4 if shift else 0:len(encoded) // 4 * 4 - 4]
 
 
 class SentinelTest(SystemTest):

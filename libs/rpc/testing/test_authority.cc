@@ -95,7 +95,11 @@ TlsFiles TestAuthority::Issue(const TestCertificate& wanted) {
   const PrivateKey key = NewKey();
   const Certificate certificate = NewCertificate(key.get(), "leaf", serial_, wanted.not_before, wanted.not_after);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(keys_->certificate.get()));
-  AddExtension(certificate.get(), keys_->certificate.get(), NID_subject_alt_name, AlternativeNames(wanted.uris));
+  X509* const issuer = keys_->certificate.get();
+  AddExtension(certificate.get(), issuer, NID_subject_alt_name, AlternativeNames(wanted.uris));
+  AddExtension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
+  AddExtension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
+  AddExtension(certificate.get(), issuer, NID_ext_key_usage, "clientAuth,serverAuth");
   Must(X509_sign(certificate.get(), keys_->key.get(), EVP_sha256()) > 0);
   const TlsFiles files{.certificate_chain = stem + ".pem", .private_key = stem + "-key.pem", .roots = roots_};
   WriteCertificate(files.certificate_chain, certificate.get());

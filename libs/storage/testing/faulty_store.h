@@ -52,6 +52,7 @@ class FaultyStore final : public Store {
   }
   Revision Head() const override { return beneath_.Head(); }
   absl::Status Backup(const std::string& directory) override { return beneath_.Backup(directory); }
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override { return beneath_.Purge(ranges); }
 
  private:
   std::optional<Fault> Take(std::initializer_list<Kind> kinds) const;

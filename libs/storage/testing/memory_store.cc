@@ -67,6 +67,8 @@ class MemoryStore final : public Store {
   }
 
   absl::Status Backup(const std::string&) override { return absl::UnimplementedError("a memory store has no backup"); }
+  // It has no files.
+  absl::Status Purge(const std::vector<KeyRange>&) override { return absl::OkStatus(); }
 
  private:
   absl::StatusOr<Revision> Apply(const Commit& commit, std::vector<RowKey>& written)
@@ -79,11 +81,12 @@ class MemoryStore final : public Store {
     }
     ++head_;
     for (const Mutation& mutation : commit.mutations) {
-      written.push_back(StampedKey(mutation, head_));
+      const RowKey key = StampedKey(mutation, head_);
+      if (!mutation.keep_revision) written.push_back(key);
       if (mutation.value) {
-        rows_[written.back()] = Row{*mutation.value, head_};
+        rows_[key] = Row{*mutation.value, RevisionAfter(commit, mutation, head_)};
       } else {
-        rows_.erase(written.back());
+        rows_.erase(key);
       }
     }
     return head_;

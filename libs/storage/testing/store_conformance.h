@@ -2,7 +2,7 @@
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, StoreConformanceTest, ::testing::Values(StoreUnderTest{...}), NameOfStore);
 //
-// and links testing/store_conformance.cc.
+// and links testing/store_conformance.cc and testing/store_conformance_concurrency.cc.
 #ifndef KEYFERRY_STORAGE_TESTING_STORE_CONFORMANCE_H_
 #define KEYFERRY_STORAGE_TESTING_STORE_CONFORMANCE_H_
 

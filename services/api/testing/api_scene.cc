@@ -44,7 +44,7 @@ std::string MetadataOf(const absl::Status& status, const std::string& name) {
 
 ApiScene::ApiScene() {
   term = *faulty.AcquireWriter(Lineage::kKeep);
-  barrier = *Barrier::Open(interrupting, keyring, term);
+  barrier = *Barrier::Open(interrupting, *root_keys, term);
   deps.reset(
       new UseCaseDeps{.writer = {.store = barrier->store(), .executor = *executor, .term = [this] { return term; }},
                       .barrier = *barrier,

@@ -87,6 +87,7 @@ class ApiScene {
   FaultyStore faulty{*memory};
   InterruptingStore interrupting{faulty};
   Keyring keyring = Keyring::ForTest();
+  std::unique_ptr<RootKeys> root_keys = KeyringRootKeys::Create(Keyring::ForTest());
   Term term;
   std::unique_ptr<Barrier> barrier;
   std::unique_ptr<SealedBoxSender> sender = SealedBoxSender::Create(clock);

@@ -7,7 +7,9 @@
 #include "libs/rpc/credentials.h"
 #include "libs/storage/keys.h"
 #include "libs/storage/testing/memory_store.h"
+#include "services/api/identity_service.h"
 #include "services/api/organization_service.h"
+#include "services/api/secret_set_service.h"
 
 namespace keyferry {
 namespace {
@@ -27,23 +29,41 @@ Answer Await(const std::function<void(std::function<void(Answer)>)>& start) {
 
 }  // namespace
 
-EdgeScene::EdgeScene() : memory(NewMemoryStore()) {
+EdgeScene::EdgeScene(const EdgeSceneOptions& options) : memory(NewMemoryStore()) {
   term = *memory->AcquireWriter(Lineage::kKeep);
-  barrier = *Barrier::Open(*memory, keyring, term);
+  barrier = *Barrier::Open(*memory, *root_keys, term);
   writer = std::make_unique<Writer>(Writer{barrier->store(), *executor, [this] { return term; }});
+  quotas = Quotas::Create(writer->store);
+  deps = std::make_unique<UseCaseDeps>(UseCaseDeps{
+      .writer = *writer, .barrier = *barrier, .sender = *sender, .clock = clock, .quotas = quotas.get()});
   api_keys = ApiKeys::Create(*writer, keyring, clock);
-  organizations = Organizations::Create({.writer = *writer, .barrier = *barrier, .sender = *sender, .clock = clock});
+  organizations = Organizations::Create(*deps);
+  revoked_identities = *RevokedIdentities::Create(*writer, clock);
+  addresses = *ClientAddresses::Create(options.proxies);
+  if (options.limits) {
+    limits = CallLimits::Create(*options.limits, clock, [this](const std::string& organization) {
+      return organizations->Get(organization)->row.max_calls_per_second;
+    });
+  }
   peers = *PeerIdentities::Create("keyferry.test");
   guard = NewGuard({.peers = *peers,
                     .api_keys = *api_keys,
                     .executor = *executor,
                     .clock = clock,
+                    .audit = options.audit,
+                    .limits = limits.get(),
+                    .enrollment_tokens = options.enrollment_tokens,
+                    .revoked_identities = revoked_identities.get(),
+                    .addresses = addresses.get(),
                     .max_calls_waiting = kSceneCallsWaiting});
   regions = std::make_unique<ScriptedRegions>(*guard);
-  organization_service = NewOrganizationsService(*guard, *organizations, *api_keys);
-  server = *RpcServer::Start({regions.get(), organization_service.get()},
-                             {Door{{.address = "127.0.0.1:0"}, *MutualTlsServerCredentials(authority.Issue({}))},
-                              Door{{.address = "unix:" + directory.File("edge")}, grpc::InsecureServerCredentials()}});
+  organization_service = NewOrganizationsService(*guard, *organizations, *api_keys, limits.get());
+  identity_service = NewIdentitiesService(*guard, *revoked_identities, "keyferry.test");
+  secret_set_service = NewSecretSetsService(*guard, *deps);
+  server = *RpcServer::Start(
+      {regions.get(), organization_service.get(), identity_service.get(), secret_set_service.get()},
+      {Door{{.address = "127.0.0.1:0"}, *MutualTlsServerCredentials(authority.Issue({}))},
+       Door{{.address = "unix:" + directory.File("edge")}, grpc::InsecureServerCredentials()}});
 }
 
 EdgeScene::~EdgeScene() { Stop(); }
@@ -61,9 +81,25 @@ absl::StatusOr<NamedOrganization> EdgeScene::MakeOrganization(const std::string&
 
 absl::StatusOr<NewApiKey> EdgeScene::MakeApiKey(const std::string& organization, Role role,
                                                 const std::string& display_name) {
-  const ApiKeyRequest request{
-      .organization = organization, .display_name = display_name, .role = role, .author = "test"};
+  return MakeApiKey({.organization = organization, .display_name = display_name, .role = role, .author = "test"});
+}
+
+absl::StatusOr<NewApiKey> EdgeScene::MakeApiKey(const ApiKeyRequest& request) {
   return Await<absl::StatusOr<NewApiKey>>([&](auto done) { api_keys->Make(request, std::move(done)); });
+}
+
+absl::StatusOr<NewApiKey> EdgeScene::RotateApiKey(const ApiKeyRotation& rotation) {
+  return Await<absl::StatusOr<NewApiKey>>([&](auto done) { api_keys->Rotate(rotation, std::move(done)); });
+}
+
+absl::StatusOr<NamedRevokedIdentity> EdgeScene::RevokeIdentity(const std::string& spiffe_id) {
+  return Await<absl::StatusOr<NamedRevokedIdentity>>(
+      [&](auto done) { revoked_identities->Revoke(spiffe_id, "test", "", std::move(done)); });
+}
+
+absl::StatusOr<OrganizationQuota> EdgeScene::UpdateQuota(const std::string& organization, const QuotaChange& change) {
+  return Await<absl::StatusOr<OrganizationQuota>>(
+      [&](auto done) { organizations->UpdateQuota(organization, change, std::move(done)); });
 }
 
 absl::Status EdgeScene::RevokeApiKey(const std::string& organization, const std::string& id) {

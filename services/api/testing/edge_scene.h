@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,13 @@
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing/test_authority.h"
 #include "services/api/api_keys.h"
+#include "services/api/call_limits.h"
+#include "services/api/client_address.h"
 #include "services/api/closable_executor.h"
 #include "services/api/guard.h"
 #include "services/api/organizations.h"
+#include "services/api/quotas.h"
+#include "services/api/revoked_identities.h"
 
 namespace keyferry {
 
@@ -38,16 +43,30 @@ class ScriptedRegions final : public v1::Regions::CallbackService {
 // Small enough for a test to reach.
 inline constexpr int kSceneCallsWaiting = 3;
 
+struct EdgeSceneOptions {
+  // Absent: no limits.
+  std::optional<CallLimitSettings> limits;
+  // As --edge_proxies.
+  std::vector<std::string> proxies;
+  // May be null.
+  AuditTrail* audit = nullptr;
+  EnrollmentTokens* enrollment_tokens = nullptr;
+};
+
 class EdgeScene {
  public:
-  EdgeScene();
+  explicit EdgeScene(const EdgeSceneOptions& options = {});
   ~EdgeScene();
 
   // Waits for the answer.
   absl::StatusOr<NamedOrganization> MakeOrganization(const std::string& name, const std::string& display_name = "");
   absl::StatusOr<NewApiKey> MakeApiKey(const std::string& organization, Role role,
                                        const std::string& display_name = "a key");
+  absl::StatusOr<NewApiKey> MakeApiKey(const ApiKeyRequest& request);
+  absl::StatusOr<NewApiKey> RotateApiKey(const ApiKeyRotation& rotation);
   absl::Status RevokeApiKey(const std::string& organization, const std::string& id);
+  absl::StatusOr<NamedRevokedIdentity> RevokeIdentity(const std::string& spiffe_id);
+  absl::StatusOr<OrganizationQuota> UpdateQuota(const std::string& organization, const QuotaChange& change);
   absl::StatusOr<OrganizationProperties> UpdateProperties(const std::string& organization,
                                                           const std::optional<std::string>& region);
   void PutRegion(const std::string& code);
@@ -63,17 +82,25 @@ class EdgeScene {
   TestAuthority authority{directory.path(), "ca"};
   std::unique_ptr<Store> memory;
   Keyring keyring = Keyring::ForTest();
+  std::unique_ptr<RootKeys> root_keys = KeyringRootKeys::Create(Keyring::ForTest());
   Term term;
   std::unique_ptr<Barrier> barrier;
   std::unique_ptr<SealedBoxSender> sender = SealedBoxSender::Create(clock);
   std::unique_ptr<ClosableExecutor> executor = std::make_unique<ClosableExecutor>(2);
   std::unique_ptr<Writer> writer;
+  std::unique_ptr<Quotas> quotas;
+  std::unique_ptr<UseCaseDeps> deps;
   std::unique_ptr<ApiKeys> api_keys;
   std::unique_ptr<Organizations> organizations;
+  std::unique_ptr<RevokedIdentities> revoked_identities;
+  std::unique_ptr<const ClientAddresses> addresses;
+  std::unique_ptr<CallLimits> limits;
   std::unique_ptr<PeerIdentities> peers;
   std::unique_ptr<Guard> guard;
   std::unique_ptr<ScriptedRegions> regions;
   std::unique_ptr<grpc::Service> organization_service;
+  std::unique_ptr<grpc::Service> identity_service;
+  std::unique_ptr<grpc::Service> secret_set_service;
   std::unique_ptr<RpcServer> server;
 };
 

@@ -113,7 +113,9 @@ class FakeProvisioner::Transport final : public SyncTransport {
 FakeProvisioner::FakeProvisioner(FakeRegion& region, RegionDirectory& directory, const std::string& id, char boot_id,
                                  absl::Time certificate_expiry)
     : region_(region), transport_(std::make_shared<Transport>(this)), id_(id), boot_id_(16, boot_id) {
-  Caller caller{.kind = CallerKind::kProvisioner, .region = region.code(), .provisioner_id = id, .certificate_expiry = certificate_expiry};
+  Caller caller{.kind = CallerKind::kProvisioner,
+                .principal = "spiffe://keyferry.test/region/" + region.code() + "/provisioner/" + id,
+                .region = region.code(), .provisioner_id = id, .certificate_expiry = certificate_expiry};
   absl::StatusOr<std::shared_ptr<RegionSession>> session = directory.Open(caller, transport_);
   if (session.ok()) {
     session_ = *std::move(session);

@@ -50,6 +50,7 @@ class InterruptingStore final : public Store {
   }
   Revision Head() const override { return beneath_.Head(); }
   absl::Status Backup(const std::string& directory) override { return beneath_.Backup(directory); }
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override { return beneath_.Purge(ranges); }
 
  private:
   std::function<void()> TakeBeforeCommit() {

@@ -40,7 +40,8 @@ void RegionScene::OpenDirectory() {
                                                                                 ++rewind_count_;
                                                                                 term_ = *store_.AcquireWriter(Lineage::kNext);
                                                                               },
-                                                                          .random = [this] { return random; }});
+                                                                          .random = [this] { return random; },
+                                                                          .is_revoked = [this](const std::string& id) { return revoked.contains(id); }});
 }
 
 void RegionScene::CrashApi() {

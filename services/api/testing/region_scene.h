@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "libs/common/testing/fake_clock.h"
@@ -34,6 +35,8 @@ class RegionScene {
   uint64_t lineage() const { return term_.lineage; }
   int rewind_count() const { return rewind_count_; }
   double random = 1;
+  // SPIFFE ids `spiffe://keyferry.test/region/<region>/provisioner/<id>` that count no longer.
+  std::set<std::string> revoked;
 
   void CreateRegion(const std::string& code);
   // Runs it to its end.

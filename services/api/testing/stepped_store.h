@@ -46,6 +46,7 @@ class SteppedStore final : public Store {
   }
   Revision Head() const override { return rows_->Head(); }
   absl::Status Backup(const std::string&) override { return absl::UnimplementedError("no backup"); }
+  absl::Status Purge(const std::vector<KeyRange>& ranges) override { return rows_->Purge(ranges); }
 
   // Nothing is written any more: the process has crashed, and what it still does is in vain.
   bool dead = false;

@@ -59,14 +59,19 @@ class SyncClientTest : public ::testing::Test {
   void StartClient(SyncTimings timings = FastTimings(), std::vector<ObjectId> drifted = {}) {
     client_ = SyncClient::Start({.region = "us-west",
                                  .provisioner_id = "us-west-1",
-                                 .sealing_key_id = key_.id(),
+                                 .sealing_key_ids = [this] { return keys_.Get()->ids(); },
                                  .version = "1.2.3",
                                  .new_channel = [this] { return InsecureChannel(port_); },
                                  .store = *store_,
                                  .reconciler = reconciler_,
                                  .executor = *executor_,
                                  .drifted = std::move(drifted),
-                                 .timings = timings});
+                                 .timings = timings,
+                                 .on_owned =
+                                     [this](std::optional<std::string> id) {
+                                       absl::MutexLock lock(&mutex_);
+                                       owned_under_.push_back(std::move(id));
+                                     }});
   }
   // The client's stream, granted.
   std::shared_ptr<FakeStream> Connect() {
@@ -122,13 +127,16 @@ class SyncClientTest : public ::testing::Test {
     reconciler_.Apply(events);
   }
 
+  absl::Mutex mutex_;
+  std::vector<std::optional<std::string>> owned_under_ ABSL_GUARDED_BY(mutex_);
   TempDir directory_{"/dev/shm"};
   RegionKey key_ = RegionKey::Generate();
+  RegionKeys keys_{*RegionKey::FromPrivate(key_.private_key().Clone())};
   ObjectSealer sealer_{key_};
   std::unique_ptr<RegionStore> store_ = RegionStore::Open(directory_.path(), "us-west").value();
   MemorySink memory_;
   HeldBackSink sink_{memory_};
-  Reconciler reconciler_{{.store = *store_, .key = key_, .sinks = {&sink_}}};
+  Reconciler reconciler_{{.store = *store_, .keys = keys_, .sinks = {&sink_}}};
   std::unique_ptr<Executor> executor_ = NewThreadPool(3);
   std::unique_ptr<FakeApi> api_ = FakeApi::Start();
   std::atomic<int> port_ = api_->port();

@@ -1,0 +1,86 @@
+// Keys by id, emptied of one that changes. A reader that read a row before the change must not put it back after. And
+// when keys ended that were ended here, for when the store does not say.
+//
+// Thread safety: all methods from any thread.
+#ifndef KEYFERRY_SERVICES_API_API_KEY_CACHE_H_
+#define KEYFERRY_SERVICES_API_API_KEY_CACHE_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "services/api/api_keys.h"
+
+namespace keyferry {
+
+struct CachedApiKey {
+  IdentifiedApiKey key;
+  // Hours since 1970, as last noted.
+  mutable std::atomic<int64_t> used_hour = 0;
+};
+using SharedApiKey = std::shared_ptr<const CachedApiKey>;
+
+class ApiKeyCache {
+ public:
+  // Null when absent; also tells when it was asked.
+  SharedApiKey Find(std::string_view id, uint64_t& asked) const {
+    std::lock_guard lock(mutex_);
+    asked = changes_;
+    const auto key = keys_.find(std::string(id));
+    return key == keys_.end() ? nullptr : key->second;
+  }
+
+  void Put(SharedApiKey key, uint64_t asked) {
+    std::lock_guard lock(mutex_);
+    if (asked != changes_) return;
+    if (keys_.size() >= kMaxApiKeysCached) keys_.clear();
+    keys_[key->key.id] = std::move(key);
+  }
+
+  void Clear() {
+    std::lock_guard lock(mutex_);
+    ++changes_;
+    keys_.clear();
+  }
+
+  void Forget(const std::string& id) {
+    std::lock_guard lock(mutex_);
+    ++changes_;
+    keys_.erase(id);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  uint64_t changes_ = 0;
+  std::unordered_map<std::string, SharedApiKey> keys_;
+};
+
+class ApiKeyEnds {
+ public:
+  void Add(const std::string& id, absl::Time end) {
+    const std::lock_guard lock(mutex_);
+    if (ends_.size() >= kMaxApiKeysCached) ends_.clear();
+    const auto [known, added] = ends_.try_emplace(id, end);
+    if (!added) known->second = std::min(known->second, end);
+  }
+
+  // The infinite future where nothing is known.
+  absl::Time Of(std::string_view id) const {
+    const std::lock_guard lock(mutex_);
+    const auto known = ends_.find(std::string(id));
+    return known == ends_.end() ? absl::InfiniteFuture() : known->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, absl::Time> ends_;
+};
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_SERVICES_API_API_KEY_CACHE_H_
