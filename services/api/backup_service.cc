@@ -5,18 +5,13 @@
 #include "services/api/audit_trail.h"
 #include "services/api/backups.h"
 #include "services/api/call_scope.h"
+#include "services/api/wire_time.h"
 
 namespace keyferry {
 namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-void SetTime(absl::Time time, google::protobuf::Timestamp& wire) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
 
 void ToProto(const BackupManifest& manifest, v1::Backup& wire) {
   wire.set_name(manifest.name);

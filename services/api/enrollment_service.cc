@@ -1,6 +1,7 @@
 #include "services/api/enrollment_service.h"
 
 #include "keyferry/v1/enrollment.grpc.pb.h"
+#include "services/api/wire_time.h"
 
 namespace keyferry {
 namespace {
@@ -10,12 +11,6 @@ using grpc::ServerUnaryReactor;
 
 EnrollmentAsk FromProto(const v1::EnrollmentRequest& wire) {
   return {.provisioner_id = wire.provisioner_id(), .sealing_key = wire.sealing_key(), .csr = wire.csr()};
-}
-
-void SetTime(absl::Time time, google::protobuf::Timestamp& wire) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
 void ToProto(const Caller& caller, const ProvisionerCertificate& certificate, v1::IssuedCertificate& wire) {

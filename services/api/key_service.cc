@@ -5,6 +5,7 @@
 #include "libs/storage/keys.h"
 #include "services/api/key_summary.h"
 #include "services/api/paging.h"
+#include "services/api/wire_time.h"
 
 namespace keyferry {
 namespace {
@@ -13,12 +14,6 @@ using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 constexpr char kSystem[] = "system";
-
-void SetTime(absl::Time time, google::protobuf::Timestamp& wire) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
 
 void ToProto(const KeySummary& summary, v1::KeyStatus& wire) {
   wire.set_root_key_id(summary.root_key_id);

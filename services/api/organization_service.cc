@@ -3,18 +3,13 @@
 #include "keyferry/v1/organizations.grpc.pb.h"
 #include "services/api/call_limits.h"
 #include "services/api/organization_deletion.h"
+#include "services/api/wire_time.h"
 
 namespace keyferry {
 namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-void SetTime(absl::Time time, google::protobuf::Timestamp& wire) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
 
 void ToProto(const NamedOrganization& organization, v1::Organization& wire) {
   wire.set_name(organization.name);

@@ -2,18 +2,13 @@
 
 #include "keyferry/v1/regions.grpc.pb.h"
 #include "libs/crypto/sealed_box.h"
+#include "services/api/wire_time.h"
 
 namespace keyferry {
 namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-void SetTime(absl::Time time, google::protobuf::Timestamp& wire) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  wire.set_seconds(seconds);
-  wire.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
 
 void ToProto(const NamedRegion& region, v1::Region& wire) {
   wire.set_code(region.code);
