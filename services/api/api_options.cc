@@ -8,6 +8,7 @@
 #include "libs/common/flags.h"
 #include "libs/common/status_macros.h"
 #include "libs/rpc/spiffe_id.h"
+#include "services/api/region_authority.h"
 
 ABSL_FLAG(std::string, data_dir, "", "Directory of the store. Made when missing.");
 ABSL_FLAG(std::string, keyring, "",
@@ -26,7 +27,7 @@ ABSL_FLAG(std::string, edge_listen, "",
 ABSL_FLAG(std::string, edge_cert, "", "PEM certificate chain of the edge door. Needed for host:port.");
 ABSL_FLAG(std::string, edge_key, "", "PEM private key of the edge door.");
 ABSL_FLAG(std::string, trust_domain, "", "SPIFFE trust domain of our certificates.");
-ABSL_FLAG(absl::Duration, region_certificate_ttl, absl::Hours(24), "How long certificates of provisioners that enroll here live: 10s to 720h.");
+ABSL_FLAG(absl::Duration, region_certificate_ttl, keyferry::kDefaultCertificateTtl, "How long certificates of provisioners that enroll here live: 10s to 720h.");
 ABSL_FLAG(std::string, audit_directory, "",
           "Directory, best of another disk, where the audit trail is written a second time as JSON lines. Made when missing. Empty: it is not.");
 ABSL_FLAG(std::string, backup_directory, "", "Directory of backups, outside the data directory. Empty: none are made.");
@@ -44,8 +45,6 @@ namespace {
 
 constexpr int kMinWorkerThreads = 4;
 constexpr int kMaxWorkerThreads = 1024;
-constexpr absl::Duration kMinRegionCertificateTtl = absl::Seconds(10);
-constexpr absl::Duration kMaxRegionCertificateTtl = absl::Hours(24 * 30);
 // The proxy in front shares the group.
 constexpr mode_t kEdgeSocketMode = 0660;
 
@@ -74,7 +73,7 @@ absl::Status Check(const ApiOptions& options) {
         "--edge_listen is host:port, where API keys may not travel in the clear: give --edge_cert and --edge_key, or "
         "listen on unix:/path");
   }
-  if (options.region_certificate_ttl < kMinRegionCertificateTtl || options.region_certificate_ttl > kMaxRegionCertificateTtl) {
+  if (options.region_certificate_ttl < kMinCertificateTtl || options.region_certificate_ttl > kMaxCertificateTtl) {
     return absl::InvalidArgumentError("--region_certificate_ttl must be 10s to 720h");
   }
   if (options.worker_thread_count < 1 || options.worker_thread_count > kMaxWorkerThreads) {

@@ -1,6 +1,5 @@
 // keyferry-api as a process: what it serves, to whom, and how it ends.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -8,7 +7,6 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "keyferry/v1/organizations.grpc.pb.h"
 #include "keyferry/v1/secret_sets.grpc.pb.h"
 #include "libs/common/testing/status_matchers.h"
@@ -17,6 +15,7 @@
 #include "libs/rpc/testing/test_authority.h"
 #include "services/api/access_policy.h"
 #include "services/api/testing/api_process.h"
+#include "services/api/testing/empty_call.h"
 
 namespace keyferry {
 namespace {
@@ -79,20 +78,7 @@ class ApiProgramTest : public testing::Test {
   // Any RPC with an empty request.
   absl::Status Call(const std::shared_ptr<grpc::Channel>& channel, std::string_view method, const std::string& token,
                     absl::Duration timeout = kCallPatience) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-    grpc::ByteBuffer request(nullptr, 0);
-    grpc::ByteBuffer response;
-    absl::Notification done;
-    grpc::Status status;
-    grpc::GenericStub(channel).UnaryCall(&context, absl::StrCat("/keyferry.v1.", std::string(method)),
-                                         grpc::StubOptions(), &request, &response, [&](grpc::Status answer) {
-                                           status = std::move(answer);
-                                           done.Notify();
-                                         });
-    done.WaitForNotification();
-    return FromGrpcStatus(status);
+    return CallWithEmptyRequest(channel, method, token, timeout);
   }
 
   // In organization `acme`, made when it is not there.
@@ -220,6 +206,7 @@ TEST_F(ApiProgramTest, WrongConfigurationEndsWithCode78AndSaysWhat) {
       {{"--inner-listen", "127.0.0.1"}, "host:port"},   {{"--edge-listen", "127.0.0.1:0"}, "--edge_cert"},
       {{"--trust-domain", "Keyferry"}, "trust domain"}, {{"--trust-domain", ""}, "--trust_domain"},
       {{"--log-level", "loud"}, "log level"},           {{"--worker-threads", "1025"}, "--worker_threads"},
+      {{"--region-certificate-ttl", "9s"}, "10s to"},   {{"--region-certificate-ttl", "720h1s"}, "10s to"},
   };
   for (const auto& [change, words] : cases) {
     flags_ = good;
@@ -227,6 +214,39 @@ TEST_F(ApiProgramTest, WrongConfigurationEndsWithCode78AndSaysWhat) {
     std::string errors;
     EXPECT_EQ(ExitCode(&errors), 78) << change.first << "=" << change.second << ": " << errors;
     EXPECT_THAT(errors, HasSubstr(words));
+  }
+}
+
+TEST_F(ApiProgramTest, CertificatesLiveTenSecondsToThirtyDays) {
+  for (const char* const lifetime : {"10s", "720h"}) {
+    flags_["--region-certificate-ttl"] = lifetime;
+    const auto process = SpawnServing();
+    process->Signal(SIGTERM);
+    EXPECT_EQ(process->Wait(), 0) << lifetime;
+    std::filesystem::remove(flags_["--ready-file"]);
+  }
+}
+
+TEST_F(ApiProgramTest, BackupsComeEverySecondToEveryWeekAndStayAMinuteOrMore) {
+  flags_["--backup-directory"] = directory_.File("backups");
+  const auto good = flags_;
+  const std::pair<std::string, std::string> refused[] = {
+      {"--backup-interval", "999ms"}, {"--backup-interval", "168h1s"}, {"--backup-retention", "59s"}};
+  for (const auto& [flag, value] : refused) {
+    flags_ = good;
+    flags_[flag] = value;
+    std::string errors;
+    EXPECT_EQ(ExitCode(&errors), 78) << flag << "=" << value;
+    EXPECT_THAT(errors, HasSubstr(flag));
+  }
+  for (const char* const interval : {"0", "1s", "168h"}) {
+    flags_ = good;
+    flags_["--backup-interval"] = interval;
+    flags_["--backup-retention"] = "1m";
+    const auto process = SpawnServing();
+    process->Signal(SIGTERM);
+    EXPECT_EQ(process->Wait(), 0) << interval;
+    std::filesystem::remove(flags_["--ready-file"]);
   }
 }
 

@@ -25,6 +25,6 @@ keyferry_test(api_role_matrix_test
        keyferry_api_regions keyferry_api_sets wire_protos)
 
 keyferry_test(api_program_test
-  SOURCES api_program_test.cc testing/api_process.cc
+  SOURCES api_program_test.cc testing/api_process.cc testing/empty_call.cc
   LINK keyferry_api_edge keyferry_rpc_testing nlohmann_json::nlohmann_json)
 add_dependencies(api_program_test keyferry-api)

@@ -9,6 +9,6 @@ keyferry_test(api_enrollment_test
   LINK keyferry_api_enrollment keyferry_api_scene keyferry_api_edge)
 
 keyferry_test(api_enrollment_program_test
-  SOURCES bad_certificates_test.cc enrollment_program_test.cc testing/api_process.cc testing/program_scene.cc
+  SOURCES bad_certificates_test.cc enrollment_program_test.cc testing/api_process.cc testing/empty_call.cc testing/program_scene.cc
   LINK keyferry_api_enrollment keyferry_api_edge keyferry_rpc_testing nlohmann_json::nlohmann_json)
 add_dependencies(api_enrollment_program_test keyferry-api)

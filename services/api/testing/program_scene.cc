@@ -1,7 +1,5 @@
 #include "services/api/testing/program_scene.h"
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -11,11 +9,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/rpc/credentials.h"
-#include "libs/rpc/status_conversion.h"
+#include "services/api/testing/empty_call.h"
 
 namespace keyferry {
 namespace {
@@ -76,20 +73,7 @@ std::shared_ptr<grpc::Channel> ProgramScene::Edge() const {
 
 absl::Status ProgramScene::Call(const std::shared_ptr<grpc::Channel>& channel, std::string_view method,
                                 const std::string& token) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallPatience));
-  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-  grpc::ByteBuffer request(nullptr, 0);
-  grpc::ByteBuffer response;
-  absl::Notification done;
-  grpc::Status status;
-  grpc::GenericStub(channel).UnaryCall(&context, absl::StrCat("/keyferry.v1.", std::string(method)),
-                                       grpc::StubOptions(), &request, &response, [&](grpc::Status answer) {
-                                         status = std::move(answer);
-                                         done.Notify();
-                                       });
-  done.WaitForNotification();
-  return FromGrpcStatus(status);
+  return CallWithEmptyRequest(channel, method, token, kCallPatience);
 }
 
 }  // namespace keyferry
