@@ -82,7 +82,10 @@ class ExportFile {
     auto file = std::unique_ptr<ExportFile>(new ExportFile(path, standard_output));
     if (path.empty()) return file;
     file->descriptor_ = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file->descriptor_ < 0) return UsageError(absl::StrCat("cannot create ", path, ": ", std::strerror(errno)));
+    if (file->descriptor_ < 0) {
+      return UsageError(absl::StrCat("cannot create ", path, ": ", std::strerror(errno),
+                                     errno == EEXIST ? "; an export overwrites nothing, name another file" : ""));
+    }
     return file;
   }
   // An export that is not whole is none.

@@ -118,7 +118,7 @@ TEST_F(ApiKeyLifeTest, ARightKeyThatHasEndedIsToldFromAGuess) {
   ASSERT_NE(ended, nullptr);
   EXPECT_EQ(ended->id, key->api_key.id);
   ended = nullptr;
-  scene_.api_keys->SetOrganizationEnded("acme", true);
+  scene_.api_keys->EndOrganization("acme");
   EXPECT_THAT(scene_.api_keys->Verify(key->text.Access(), &ended), kRefused());
   EXPECT_EQ(ended, nullptr);
 }

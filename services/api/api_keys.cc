@@ -101,9 +101,9 @@ class StoredApiKeys final : public ApiKeys {
     return *key != nullptr && IsLiveAt((*key)->key.row, clock_.Now()) && !HasEnded((*key)->key.row.organization);
   }
 
-  void SetOrganizationEnded(const std::string& organization, bool ended) override {
+  void EndOrganization(const std::string& organization) override {
     const std::lock_guard lock(ended_mutex_);
-    ended ? (void)ended_.insert(organization) : (void)ended_.erase(organization);
+    ended_.insert(organization);
     cache_.Clear();
   }
 

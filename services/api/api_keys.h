@@ -99,8 +99,8 @@ class ApiKeys {
   // A new key of the same name and role; the old one ends with the overlap, unless before. FailedPrecondition: API_KEY_ROTATION_RUNS, two of the
   // line are live; API_KEY_NOT_LIVE. InvalidArgument: INVALID_API_KEY, INVALID_API_KEY_ID. NotFound: API_KEY_NOT_FOUND. No quota stops it.
   virtual void Rotate(const ApiKeyRotation& rotation, std::function<void(absl::StatusOr<NewApiKey>)> done) = 0;
-  // Ended: none of its keys counts any more, at once, whatever their rows say; until the name is free for another organization.
-  virtual void SetOrganizationEnded(const std::string& organization, bool ended) = 0;
+  // None of its keys counts any more, at once and for good, whatever their rows say.
+  virtual void EndOrganization(const std::string& organization) = 0;
   // Those that are neither revoked nor expired.
   virtual absl::StatusOr<int64_t> CountLive(const std::string& organization) = 0;
   // All of the organization's, in order of id, ended ones too (those that api_key_sweep.h keeps). NotFound: no such organization.

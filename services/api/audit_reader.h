@@ -19,7 +19,8 @@ namespace keyferry {
 struct AuditListing {
   // Empty: the system's chain.
   std::string organization;
-  // Leaves out what was recorded before the organization was made: a chain outlives its organization, and its name may be another's later.
+  // Leaves out what was recorded before the organization was made: a restored backup may know nothing of one whose name
+  // was used before.
   bool own_only = false;
   int page_size = 0;
   std::string page_token;

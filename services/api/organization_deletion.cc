@@ -172,7 +172,7 @@ class Deletions final : public std::enable_shared_from_this<Deletions> {
 
  private:
   void Marked(const std::string& organization) {
-    parts_.api_keys.SetOrganizationEnded(organization, true);
+    parts_.api_keys.EndOrganization(organization);
     if (parts_.forget) parts_.forget(organization);
     strand_->Run([self = shared_from_this(), organization] {
       self->waiting_.push_back(organization);

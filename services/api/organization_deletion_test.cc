@@ -67,7 +67,7 @@ class OrganizationDeletionTest : public testing::Test {
                   return absl::OkStatus();
                 }),
                 IsOk());
-    api_keys_->SetOrganizationEnded(name, true);
+    api_keys_->EndOrganization(name);
   }
   absl::Status Delete(const std::string& name, const std::string& confirmation) {
     return Await<absl::Status>([&](std::function<void(absl::Status)> done) { deletion_->Delete(name, confirmation, std::move(done)); });

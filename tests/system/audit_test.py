@@ -214,6 +214,11 @@ class AuditProofTest(AuditCase):
         finally:
             self.system.api.release()
 
+    def test_an_export_overwrites_nothing(self):
+        before = self.path.read_bytes()
+        self.refused(2, "overwrites nothing, name another file", "admin", "audit", "export", "--to", str(self.path))
+        self.assertEqual(self.path.read_bytes(), before)
+
     def test_what_was_tampered_with_is_found_by_its_number(self):
         head = len(self.lines) - 1
         edited = self.lines.copy()
