@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/usage.h"
 #include "keyferry/v1/audit.pb.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/signature.h"
@@ -105,6 +106,7 @@ class ExportFile {
   }
   absl::Status Finish() {
     RETURN_IF_ERROR(Flush());
+    FAILPOINT_OR_RETURN("audit.export.before_sync");
     if (descriptor_ >= 0 && fsync(descriptor_) != 0) return Failed();
     is_whole_ = true;
     return absl::OkStatus();

@@ -32,7 +32,7 @@ std::string NextStep(const ErrorDetails& details) {
 }
 
 void AppendLine(std::string& report, std::string_view name, std::string_view text) {
-  if (!text.empty()) absl::StrAppend(&report, "  ", std::string(name), ": ", Printable(text), "\n");
+  if (!text.empty()) absl::StrAppend(&report, "  ", Printable(name), ": ", Printable(text), "\n");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "cli/console.h"
 #include "cli/keyferry.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/process_hygiene.h"
 
 namespace {
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   sigaction(SIGPIPE, nullptr, &broken_pipe);
   const std::vector<std::string> environment = keyferry::OriginalEnvironment();
   keyferry::HardenProcess();
+  FAILPOINTS_FROM_ENVIRONMENT();
   // gRPC's own lines would mix with ours, and could name more than they should.
   setenv("GRPC_VERBOSITY", "NONE", 0);
 

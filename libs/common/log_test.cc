@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -110,6 +111,104 @@ TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
     for (std::thread& thread : threads) thread.join();
   });
   EXPECT_EQ(lines.size(), 800u);
+}
+
+TEST_F(LogTest, EveryTextIsWrittenAsTheJsonLibraryWouldWriteIt) {
+  std::vector<std::string> texts;
+  for (int first = 0; first < 256; ++first) {
+    for (const int second : {0, static_cast<int>('a'), static_cast<int>('"'), 0x80, 0xBF, 0xC3, 0xE2, 0xFF})
+      texts.push_back({static_cast<char>(first), static_cast<char>(second)});
+  }
+  ::testing::internal::CaptureStderr();
+  for (const std::string& text : texts) Log(Severity::kInfo, text, {{text, text}});
+  std::istringstream output(::testing::internal::GetCapturedStderr());
+  for (const std::string& text : texts) {
+    std::string line;
+    ASSERT_TRUE(std::getline(output, line));
+    const std::string quoted = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    EXPECT_TRUE(line.ends_with(",\"event\":" + quoted + "," + quoted + ":" + quoted + "}")) << line;
+  }
+}
+
+class LogWriterTest : public LogTest {
+ protected:
+  // What standard error holds by now; it goes on being captured.
+  static std::string Written() {
+    const std::string written = ::testing::internal::GetCapturedStderr();
+    ::testing::internal::CaptureStderr();
+    return written;
+  }
+};
+
+TEST_F(LogWriterTest, ItsEndWritesWhatIsLeft) {
+  const auto lines = Lines([] {
+    const auto writer = LogWriter::Start();
+    for (int i = 0; i < 1000; ++i) Log(Severity::kInfo, "e", {{"i", i}});
+  });
+  ASSERT_EQ(lines.size(), 1000u);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(lines[i]["i"], i);
+}
+
+TEST_F(LogWriterTest, AWarningIsWrittenBeforeLogReturnsAndAfterWhatStandsBeforeIt) {
+  ::testing::internal::CaptureStderr();
+  const auto writer = LogWriter::Start();
+  for (const Severity severity : {Severity::kWarning, Severity::kError}) {
+    Log(Severity::kInfo, "before");
+    Log(severity, "grave");
+    const std::string written = Written();
+    EXPECT_LT(written.find("before"), written.find("grave"));
+    EXPECT_NE(written.find("grave"), std::string::npos);
+  }
+  ::testing::internal::GetCapturedStderr();
+}
+
+TEST_F(LogWriterTest, LinesOfOneThreadKeepTheirOrderWhateverTheirSeverity) {
+  const auto lines = Lines([] {
+    const auto writer = LogWriter::Start();
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([t] {
+        for (int i = 0; i < 500; ++i) Log(i % 50 == 0 ? Severity::kWarning : Severity::kInfo, "e", {{"t", t}, {"i", i}});
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  });
+  ASSERT_EQ(lines.size(), 2000u);
+  int next[4] = {};
+  for (const nlohmann::json& line : lines) EXPECT_EQ(line["i"], next[line["t"].get<int>()]++);
+}
+
+TEST_F(LogWriterTest, WhatWaitsIsBounded) {
+  ::testing::internal::CaptureStderr();
+  const auto writer = LogWriter::Start();
+  const std::string text(4096, 'x');
+  size_t logged = 0;
+  for (; logged < 4 * kMaxLogBytesWaiting; logged += text.size()) Log(Severity::kInfo, "e", {{"text", text}});
+  EXPECT_GE(Written().size() + kMaxLogBytesWaiting, logged) << "whoever finds so much waiting writes it";
+  ::testing::internal::GetCapturedStderr();
+}
+
+TEST_F(LogWriterTest, OneMayComeAfterAnother) {
+  const auto lines = Lines([] {
+    for (int i = 0; i < 3; ++i) {
+      const auto writer = LogWriter::Start();
+      Log(Severity::kInfo, "with");
+    }
+    Log(Severity::kInfo, "without");
+  });
+  EXPECT_EQ(lines.size(), 4u);
+}
+
+using LogWriterDeathTest = LogWriterTest;
+
+TEST_F(LogWriterDeathTest, ExitWritesWhatIsLeft) {
+  EXPECT_EXIT(
+      {
+        const auto writer = LogWriter::Start();
+        Log(Severity::kInfo, "last words");
+        std::exit(3);
+      },
+      ::testing::ExitedWithCode(3), "last words");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "absl/synchronization/mutex.h"
 #include "libs/common/log.h"
 #include "libs/common/zeroing_free.h"
 
@@ -49,6 +50,7 @@ void VerifyZeroingFree() {
 }  // namespace
 
 void HardenProcess() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ForbidDumps();
   RaiseFileLimit();
   VerifyZeroingFree();

@@ -17,6 +17,7 @@ inline constexpr int kExitNotHardened = 78;
 // 1. Core dumps off and /proc/PID/mem closed to others (RLIMIT_CORE, PR_SET_DUMPABLE).
 // 2. RLIMIT_NOFILE raised to its hard limit. Programs that this one starts inherit both limits.
 // 3. Frees blocks and looks whether they were overwritten, which linking this file brings about (zeroing_free.h).
+// 4. Turns absl's search for deadlocks off, which Debian builds in: it costs every lock of gRPC and ours a graph's lock, and belongs into tests.
 // When 1 or 3 fails, logs and exits with kExitNotHardened. A second call does the same again. Sanitizer builds, which
 // have a malloc of their own, leave 3 out.
 void HardenProcess();

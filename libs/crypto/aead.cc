@@ -1,36 +1,21 @@
 #include "libs/crypto/aead.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <sodium.h>
 
-#include <memory>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "libs/crypto/check.h"
+#include "libs/crypto/drawn_random.h"
 #include "libs/crypto/xchacha.h"
 
 namespace keyferry {
 namespace {
 
-constexpr size_t kHashBytes = 32;
 constexpr std::string_view kAeadPurpose = "keyferry/aead/v1";
 constexpr char kPrefix[] = {kFormatVersion, kSuiteXChaCha};
 constexpr std::string_view kPrefixView(kPrefix, sizeof(kPrefix));
-
-uint8_t* Bytes(std::string& s) { return reinterpret_cast<uint8_t*>(s.data()); }
-const uint8_t* Bytes(std::string_view s) { return reinterpret_cast<const uint8_t*>(s.data()); }
-
-OSSL_PARAM OctetParam(const char* name, std::string_view value) {
-  return OSSL_PARAM_construct_octet_string(name, const_cast<char*>(value.data()), value.size());
-}
-
-OSSL_PARAM DigestParam() {
-  return OSSL_PARAM_construct_utf8_string(OSSL_ALG_PARAM_DIGEST, const_cast<char*>("SHA256"), 0);
-}
 
 std::string BoundAssociatedData(std::string_view associated_data) {
   return JoinParts({kPrefixView.substr(0, 1), kPrefixView.substr(1, 1), associated_data});
@@ -53,7 +38,7 @@ CommittedKey CommittedKey::Expand(const SecretBytes& key, std::string_view salt,
   return result;
 }
 
-CommittedKey CommittedKey::Create(const SecretBytes& key) { return Expand(key, RandomBytes(kSaltBytes), kAeadPurpose); }
+CommittedKey CommittedKey::Create(const SecretBytes& key) { return Expand(key, DrawnRandom(kSaltBytes), kAeadPurpose); }
 
 absl::StatusOr<CommittedKey> CommittedKey::Open(const SecretBytes& key, std::string_view salt,
                                                 std::string_view commitment) {
@@ -66,7 +51,7 @@ absl::StatusOr<CommittedKey> CommittedKey::Open(const SecretBytes& key, std::str
 std::string CommittedKey::Seal(std::string_view plaintext, std::string_view associated_data) const {
   std::string sealed;
   sealed.reserve(kNonceBytes + plaintext.size() + kTagBytes);
-  SealTo(sealed, RandomBytes(kNonceBytes), plaintext, associated_data);
+  SealTo(sealed, DrawnRandom(kNonceBytes), plaintext, associated_data);
   return sealed;
 }
 
@@ -85,7 +70,7 @@ absl::StatusOr<SecretBytes> CommittedKey::Open(std::string_view sealed, std::str
 }
 
 std::string SealFrame(const SecretBytes& key, std::string_view plaintext, std::string_view associated_data) {
-  const std::string random = RandomBytes(kSaltBytes + kNonceBytes);
+  const std::string random = DrawnRandom(kSaltBytes + kNonceBytes);
   const std::string_view salt = std::string_view(random).substr(0, kSaltBytes);
   const CommittedKey committed = CommittedKey::Expand(key, salt, kAeadPurpose);
   std::string frame;
@@ -106,48 +91,14 @@ absl::StatusOr<SecretBytes> OpenFrame(const SecretBytes& key, std::string_view f
 std::string JoinParts(std::initializer_list<std::string_view> parts) {
   size_t size = 0;
   for (const std::string_view part : parts) size += 4 + part.size();
-  std::string joined;
-  joined.reserve(size);
+  std::string joined(size, '\0');
+  char* at = joined.data();
   for (const std::string_view part : parts) {
     Check(part.size() <= UINT32_MAX, "a part of associated data must be shorter than 4 GiB");
-    for (int shift = 24; shift >= 0; shift -= 8) joined.push_back(static_cast<char>(part.size() >> shift));
-    joined.append(part);
+    for (int shift = 24; shift >= 0; shift -= 8) *at++ = static_cast<char>(part.size() >> shift);
+    at = std::copy(part.begin(), part.end(), at);
   }
   return joined;
-}
-
-SecretBytes HkdfSha256(std::string_view input_key, std::string_view salt, std::string_view info, size_t size) {
-  Check(size >= 1 && size <= 255 * kHashBytes, "HKDF-SHA256 gives 1 to 8160 bytes");
-  static EVP_KDF* const kdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
-  const std::unique_ptr<EVP_KDF_CTX, decltype(&EVP_KDF_CTX_free)> context(EVP_KDF_CTX_new(kdf), EVP_KDF_CTX_free);
-  const OSSL_PARAM params[] = {DigestParam(), OctetParam(OSSL_KDF_PARAM_KEY, input_key),
-                               OctetParam(OSSL_KDF_PARAM_SALT, salt), OctetParam(OSSL_KDF_PARAM_INFO, info),
-                               OSSL_PARAM_construct_end()};
-  SecretBytes output(size);
-  Check(EVP_KDF_derive(context.get(), output.AccessMutable().data(), size, params) == 1,
-        "OpenSSL has no working HKDF-SHA256");
-  return output;
-}
-
-std::string HmacSha256(const SecretBytes& key, std::string_view message) {
-  static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-  const std::unique_ptr<EVP_MAC_CTX, decltype(&EVP_MAC_CTX_free)> context(EVP_MAC_CTX_new(mac), EVP_MAC_CTX_free);
-  const OSSL_PARAM params[] = {DigestParam(), OSSL_PARAM_construct_end()};
-  std::string output(kHashBytes, '\0');
-  size_t size = 0;
-  Check(EVP_MAC_init(context.get(), Bytes(key.Access()), key.size(), params) == 1 &&
-            EVP_MAC_update(context.get(), Bytes(message), message.size()) == 1 &&
-            EVP_MAC_final(context.get(), Bytes(output), &size, output.size()) == 1 && size == kHashBytes,
-        "OpenSSL has no working HMAC-SHA256");
-  return output;
-}
-
-std::string Sha256(std::string_view message) {
-  static EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  std::string output(kHashBytes, '\0');
-  Check(EVP_Digest(message.data(), message.size(), Bytes(output), nullptr, md, nullptr) == 1,
-        "OpenSSL has no working SHA-256");
-  return output;
 }
 
 std::string RandomBytes(size_t size) {

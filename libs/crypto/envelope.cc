@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/common/status_macros.h"
+#include "libs/crypto/drawn_random.h"
 #include "libs/crypto/reseal.h"
 
 namespace keyferry {
@@ -24,7 +25,7 @@ std::string EscrowContext(const SealContext& context, std::string_view data_key_
 
 DataKey::DataKey(SealContext context, SecretBytes key)
     : context_(std::move(context)),
-      id_(RandomBytes(kDataKeyIdBytes)),
+      id_(DrawnRandom(kDataKeyIdBytes)),
       key_(std::move(key)),
       committed_(CommittedKey::Create(key_)) {}
 

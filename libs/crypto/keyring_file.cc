@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 
@@ -158,14 +159,17 @@ absl::Status WriteAll(const std::string& path, int fd, std::string_view content)
     if (count <= 0) return Failed(path, "it cannot be written");
     content.remove_prefix(count);
   }
+  FAILPOINT_OR_RETURN("keyring.before_sync");
   return fsync(fd) == 0 ? absl::OkStatus() : Failed(path, "it cannot be made durable");
 }
 
 enum class Replacing { kNothing, kTheOldFile };
 
 absl::Status Publish(const std::string& path, int directory, const std::string& temporary, const std::string& name, Replacing replacing) {
+  FAILPOINT_OR_RETURN("keyring.before_rename");
   const unsigned flags = replacing == Replacing::kNothing ? RENAME_NOREPLACE : 0;
   if (renameat2(directory, temporary.c_str(), directory, name.c_str(), flags) == 0) {
+    FAILPOINT_OR_RETURN("keyring.after_rename");
     return fsync(directory) == 0 ? absl::OkStatus() : Failed(path, "its directory cannot be made durable");
   }
   if (errno != EEXIST) return Failed(path, "it cannot be put in place");

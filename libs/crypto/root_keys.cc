@@ -1,9 +1,10 @@
 #include "libs/crypto/root_keys.h"
 
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 
@@ -20,19 +21,19 @@ class LoadedRootKeys final : public KeyringRootKeys {
   std::string_view provider() const override { return "keyring"; }
 
   absl::StatusOr<std::string> CurrentId() override {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(const Keyring::Key key, keyring_.Current(KeyPurpose::kRoot));
     return key.id;
   }
 
   absl::StatusOr<RootWrapped> Wrap(const SecretBytes& key, std::string_view context) override {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(const Keyring::Key root, keyring_.Current(KeyPurpose::kRoot));
     return RootWrapped{.root_key_id = root.id, .bytes = SealFrame(*root.bytes, key.Access(), ContextOf(context, root.id))};
   }
 
   absl::StatusOr<SecretBytes> Unwrap(const RootWrapped& wrapped, std::string_view context) override {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     const auto root = keyring_.Find(KeyPurpose::kRoot, wrapped.root_key_id);
     if (!root.ok()) {
       return absl::FailedPreconditionError(absl::StrCat("root key ", wrapped.root_key_id,
@@ -44,7 +45,7 @@ class LoadedRootKeys final : public KeyringRootKeys {
   absl::Status Health() override { return CurrentId().status(); }
 
   absl::Status Replace(Keyring keyring) override {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     for (const Keyring::Listed& known : keyring_.List()) {
       if (known.purpose != KeyPurpose::kRoot || keyring.Find(KeyPurpose::kRoot, known.id).ok()) continue;
       return absl::FailedPreconditionError(absl::StrCat("the new keyring lacks root key ", known.id,
@@ -55,8 +56,8 @@ class LoadedRootKeys final : public KeyringRootKeys {
   }
 
  private:
-  std::mutex mutex_;
-  Keyring keyring_;
+  absl::Mutex mutex_;
+  Keyring keyring_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -109,6 +109,42 @@ std::string_view RecipientOf(std::string_view region_box) {
   return region_box.size() < kOverheadBytes ? std::string_view() : region_box.substr(2, kSealingKeyIdBytes);
 }
 
+// The keys of boxes by their sender's ephemeral public key; the least recently used goes first. Holds only keys that opened a box.
+class RegionKey::AgreedKeys {
+ public:
+  std::shared_ptr<const CommittedKey> Find(std::string_view ephemeral_public_key) {
+    absl::MutexLock lock(&mutex_);
+    const auto found = keys_.find(ephemeral_public_key);
+    if (found == keys_.end()) return nullptr;
+    found->second.used = ++uses_;
+    return found->second.key;
+  }
+
+  void Keep(std::string_view ephemeral_public_key, std::shared_ptr<const CommittedKey> key) {
+    absl::MutexLock lock(&mutex_);
+    if (keys_.size() >= kMaxAgreedSenders && !keys_.contains(ephemeral_public_key)) {
+      keys_.erase(std::min_element(keys_.begin(), keys_.end(),
+                                   [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+    }
+    keys_.insert_or_assign(std::string(ephemeral_public_key), Agreed{.key = std::move(key), .used = ++uses_});
+  }
+
+  size_t size() const {
+    absl::MutexLock lock(&mutex_);
+    return keys_.size();
+  }
+
+ private:
+  struct Agreed {
+    std::shared_ptr<const CommittedKey> key;
+    uint64_t used = 0;
+  };
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Agreed, std::less<>> keys_ ABSL_GUARDED_BY(mutex_);
+  uint64_t uses_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 RegionKey RegionKey::Generate() { return *FromPrivate(SecretBytes::Random(kSealingKeyBytes)); }
 
 absl::StatusOr<RegionKey> RegionKey::FromPrivate(SecretBytes private_key) {
@@ -119,8 +155,11 @@ absl::StatusOr<RegionKey> RegionKey::FromPrivate(SecretBytes private_key) {
   key.public_key_ = X25519PublicKey(private_key);
   key.id_ = SealingKeyId(key.public_key_);
   key.private_key_ = std::move(private_key);
+  key.agreed_ = std::make_shared<AgreedKeys>();
   return key;
 }
+
+size_t RegionKey::agreed_sender_count() const { return agreed_->size(); }
 
 absl::StatusOr<SecretBytes> RegionKey::OpenBox(std::string_view box, std::string_view context) const {
   if (box.size() < kOverheadBytes || box[0] != kFormatVersion || box[1] != kSuiteXChaCha ||
@@ -128,14 +167,19 @@ absl::StatusOr<SecretBytes> RegionKey::OpenBox(std::string_view box, std::string
     return DoesNotOpen();
   }
   const std::string_view ephemeral_public_key = box.substr(2 + kSealingKeyIdBytes, kSealingKeyBytes);
-  const std::optional<SecretBytes> shared = X25519SharedSecret(private_key_, ephemeral_public_key);
-  if (!shared) return DoesNotOpen();
-  const CommittedKey key = BoxKey(*shared, ephemeral_public_key, public_key_);
-  if (!EqualInConstantTime(key.commitment(), box.substr(kHeaderBytes - kCommitmentBytes, kCommitmentBytes)))
+  std::shared_ptr<const CommittedKey> key = agreed_->Find(ephemeral_public_key);
+  const bool is_new = key == nullptr;
+  if (is_new) {
+    const std::optional<SecretBytes> shared = X25519SharedSecret(private_key_, ephemeral_public_key);
+    if (!shared) return DoesNotOpen();
+    key = std::make_shared<const CommittedKey>(BoxKey(*shared, ephemeral_public_key, public_key_));
+  }
+  if (!EqualInConstantTime(key->commitment(), box.substr(kHeaderBytes - kCommitmentBytes, kCommitmentBytes)))
     return DoesNotOpen();
   const std::string context_hash = Sha256(context);
-  auto plaintext = key.Open(box.substr(kHeaderBytes), context_hash);
+  auto plaintext = key->Open(box.substr(kHeaderBytes), context_hash);
   if (!plaintext.ok()) return std::move(plaintext).status();
+  if (is_new) agreed_->Keep(ephemeral_public_key, std::move(key));
   const std::string_view inside = plaintext->Access();
   const size_t data_key_bytes = inside.size() - kContextHashBytes;
   if (!EqualInConstantTime(inside.substr(data_key_bytes), context_hash)) return DoesNotOpen();

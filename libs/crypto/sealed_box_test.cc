@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <thread>
@@ -75,6 +76,50 @@ TEST_F(SealedBoxTest, EveryFlippedBitIsDataLossInTheSameWords) {
       EXPECT_EQ(region_.OpenBox(changed, "context").status(), DoesNotOpen()) << "byte " << at << " bit " << bit;
     }
   }
+}
+
+TEST_F(SealedBoxTest, WhatWasAgreedWithASenderOpensNoChangedBoxOfIts) {
+  ASSERT_THAT(region_.OpenBox(Seal(), "context"), IsOk());
+  ASSERT_EQ(region_.agreed_sender_count(), 1u);
+  const std::string box = Seal();
+  for (size_t at = 0; at < box.size(); ++at) {
+    std::string changed = box;
+    changed[at] ^= 1;
+    EXPECT_EQ(region_.OpenBox(changed, "context").status(), DoesNotOpen()) << "byte " << at;
+  }
+  EXPECT_EQ(region_.OpenBox(box, "another context").status(), DoesNotOpen());
+  EXPECT_THAT(region_.OpenBox(box, "context"), IsOk());
+  EXPECT_EQ(region_.agreed_sender_count(), 1u);
+}
+
+TEST_F(SealedBoxTest, NothingIsRememberedOfABoxThatDoesNotOpen) {
+  EXPECT_EQ(region_.OpenBox(Seal(), "another context").status(), DoesNotOpen());
+  EXPECT_EQ(region_.agreed_sender_count(), 0u);
+}
+
+TEST_F(SealedBoxTest, ARegionRemembersSoManySendersAndOpensTheBoxesOfMore) {
+  std::vector<std::string> boxes;
+  for (size_t i = 0; i < kMaxAgreedSenders + 1; ++i) {
+    boxes.push_back(*SealedBoxSender::Create(clock_)->Seal(region_.public_key(), data_key_, "context"));
+    ASSERT_THAT(region_.OpenBox(boxes.back(), "context"), IsOk());
+    EXPECT_EQ(region_.agreed_sender_count(), std::min(i + 1, kMaxAgreedSenders));
+  }
+  for (const std::string& box : boxes) EXPECT_THAT(region_.OpenBox(box, "context"), IsOk());
+  EXPECT_EQ(region_.agreed_sender_count(), kMaxAgreedSenders);
+}
+
+TEST_F(SealedBoxTest, ThreadsOpenTheBoxesOfMoreSendersThanAreRemembered) {
+  std::vector<std::string> boxes;
+  for (size_t i = 0; i < kMaxAgreedSenders + 8; ++i)
+    boxes.push_back(*SealedBoxSender::Create(clock_)->Seal(region_.public_key(), data_key_, "context"));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (const std::string& box : boxes) EXPECT_TRUE(region_.OpenBox(box, "context")->Equals(data_key_));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(region_.agreed_sender_count(), kMaxAgreedSenders);
 }
 
 TEST_F(SealedBoxTest, EveryTruncationAndExtensionIsDataLoss) {

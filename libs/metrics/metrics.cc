@@ -8,9 +8,10 @@
 
 #include <iterator>
 #include <list>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/metrics/registry.h"
 
 namespace keyferry {
@@ -27,8 +28,8 @@ prometheus::Registry& Registry() {
 }
 
 struct Fillers {
-  std::mutex mutex;
-  std::list<std::function<void()>> all;
+  absl::Mutex mutex;
+  std::list<std::function<void()>> all ABSL_GUARDED_BY(mutex);
 };
 
 Fillers& TheFillers() {
@@ -38,10 +39,16 @@ Fillers& TheFillers() {
 
 }  // namespace
 
+void Counter::Add(double count) const { static_cast<prometheus::Counter*>(counter_)->Increment(count); }
+
+void Histogram::Observe(double value) const { static_cast<prometheus::Histogram*>(histogram_)->Observe(value); }
+
 CounterFamily::CounterFamily(const std::string& name, const std::string& help)
     : family_(&prometheus::BuildCounter().Name(name).Help(help).Register(Registry())) {}
 
-void CounterFamily::Add(const MetricLabels& labels, double count) { static_cast<Counters*>(family_)->Add(labels).Increment(count); }
+void CounterFamily::Add(const MetricLabels& labels, double count) { Of(labels).Add(count); }
+
+Counter CounterFamily::Of(const MetricLabels& labels) const { return Counter(&static_cast<Counters*>(family_)->Add(labels)); }
 
 GaugeFamily::GaugeFamily(const std::string& name, const std::string& help)
     : family_(&prometheus::BuildGauge().Name(name).Help(help).Register(Registry())) {}
@@ -56,9 +63,9 @@ void GaugeFamily::Remove(const MetricLabels& labels) {
 HistogramFamily::HistogramFamily(const std::string& name, const std::string& help, std::vector<double> bounds)
     : family_(&prometheus::BuildHistogram().Name(name).Help(help).Register(Registry())), bounds_(std::move(bounds)) {}
 
-void HistogramFamily::Observe(const MetricLabels& labels, double value) {
-  static_cast<Histograms*>(family_)->Add(labels, bounds_).Observe(value);
-}
+void HistogramFamily::Observe(const MetricLabels& labels, double value) { Of(labels).Observe(value); }
+
+Histogram HistogramFamily::Of(const MetricLabels& labels) const { return Histogram(&static_cast<Histograms*>(family_)->Add(labels, bounds_)); }
 
 std::vector<double> SecondsBuckets() { return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}; }
 
@@ -66,18 +73,18 @@ std::vector<double> CountBuckets() { return {1, 2, 4, 8, 16, 32, 64, 128, 256, 5
 
 std::shared_ptr<void> BeforeScrapes(std::function<void()> fill) {
   Fillers& fillers = TheFillers();
-  std::lock_guard lock(fillers.mutex);
+  absl::MutexLock lock(&fillers.mutex);
   fillers.all.push_back(std::move(fill));
   const auto place = std::prev(fillers.all.end());
   return std::shared_ptr<void>(nullptr, [&fillers, place](void*) {
-    std::lock_guard lock(fillers.mutex);
+    absl::MutexLock lock(&fillers.mutex);
     fillers.all.erase(place);
   });
 }
 
 std::vector<prometheus::MetricFamily> CollectMetrics() {
   Fillers& fillers = TheFillers();
-  std::lock_guard lock(fillers.mutex);
+  absl::MutexLock lock(&fillers.mutex);
   for (const auto& fill : fillers.all) fill();
   return Registry().Collect();
 }

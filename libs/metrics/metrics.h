@@ -16,11 +16,34 @@ namespace keyferry {
 
 using MetricLabels = std::map<std::string, std::string>;
 
+// One of a family, with its labels: counting with it looks nothing up and allocates nothing. Lasts as long as the process.
+class Counter {
+ public:
+  void Add(double count = 1) const;
+
+ private:
+  friend class CounterFamily;
+  explicit Counter(void* counter) : counter_(counter) {}
+  void* counter_;
+};
+
+class Histogram {
+ public:
+  void Observe(double value) const;
+
+ private:
+  friend class HistogramFamily;
+  explicit Histogram(void* histogram) : histogram_(histogram) {}
+  void* histogram_;
+};
+
 // The same name and help wherever it is made: two of one name are one.
 class CounterFamily {
  public:
   CounterFamily(const std::string& name, const std::string& help);
   void Add(const MetricLabels& labels = {}, double count = 1);
+  // It is shown from then on, with 0.
+  Counter Of(const MetricLabels& labels) const;
 
  private:
   void* const family_;
@@ -42,6 +65,7 @@ class HistogramFamily {
   // Upper bounds, ascending; +Inf is added.
   HistogramFamily(const std::string& name, const std::string& help, std::vector<double> bounds);
   void Observe(const MetricLabels& labels, double value);
+  Histogram Of(const MetricLabels& labels) const;
 
  private:
   void* const family_;

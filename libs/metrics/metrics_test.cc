@@ -36,6 +36,21 @@ TEST(MetricsTest, ACounterAddsUpByItsLabels) {
   EXPECT_THAT(MetricsText(), HasSubstr("keyferry_test_things_total{kind=\"a\"} 3"));
 }
 
+TEST(MetricsTest, WhatIsBoundToItsLabelsCountsAsIfTheyWereNamed) {
+  CounterFamily counted("keyferry_test_bound_total", "Bound.");
+  const Counter bound = counted.Of({{"kind", "a"}});
+  EXPECT_THAT(MetricsText(), HasSubstr("keyferry_test_bound_total{kind=\"a\"} 0"));
+  bound.Add();
+  counted.Add({{"kind", "a"}});
+  counted.Of({{"kind", "a"}}).Add(2);
+  EXPECT_THAT(MetricsText(), HasSubstr("keyferry_test_bound_total{kind=\"a\"} 4"));
+  HistogramFamily waits("keyferry_test_bound_seconds", "Bound.", {0.5});
+  waits.Of({}).Observe(0.7);
+  waits.Observe({}, 0.1);
+  EXPECT_THAT(MetricsText(), HasSubstr("keyferry_test_bound_seconds_bucket{le=\"0.5\"} 1"));
+  EXPECT_THAT(MetricsText(), HasSubstr("keyferry_test_bound_seconds_count 2"));
+}
+
 TEST(MetricsTest, AGaugeThatIsRemovedIsNotShown) {
   GaugeFamily gauge("keyferry_test_level", "Level.");
   gauge.Set({{"region", "eu"}}, 7);

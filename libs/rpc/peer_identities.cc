@@ -2,11 +2,12 @@
 
 #include <grpcpp/security/auth_context.h>
 
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/certificate.h"
 
@@ -33,12 +34,12 @@ class CachedPeerIdentities final : public PeerIdentities {
     if (pems.empty() && !context.IsPeerAuthenticated()) return std::shared_ptr<const PeerIdentity>();
     const std::string pem = pems.empty() ? "" : ToString(pems[0]);
     {
-      std::lock_guard lock(mutex_);
+      absl::MutexLock lock(&mutex_);
       if (const auto known = known_.find(pem); known != known_.end()) return known->second;
     }
     ASSIGN_OR_RETURN(PeerIdentity identity, Read(context, pem));
     auto shared = std::make_shared<const PeerIdentity>(std::move(identity));
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     if (known_.size() >= kMaxPeersCached) known_.clear();
     known_[pem] = shared;
     return shared;
@@ -66,9 +67,9 @@ class CachedPeerIdentities final : public PeerIdentities {
 
   const std::string trust_domain_;
   const std::string provisioner_authority_;
-  std::mutex mutex_;
+  absl::Mutex mutex_;
   // By the certificate's PEM.
-  std::unordered_map<std::string, std::shared_ptr<const PeerIdentity>> known_;
+  std::unordered_map<std::string, std::shared_ptr<const PeerIdentity>> known_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -1,14 +1,16 @@
 #include "libs/rpc/sealed_object_codec.h"
 
+#include <utility>
+
 #include "keyferry/v1/provisioning.pb.h"
 
 namespace keyferry {
 namespace {
 
-void ToWire(const SealedEntry& entry, v1::SealedEntry& wire) {
-  wire.set_key(entry.key);
-  wire.set_data_key_id(entry.data_key_id);
-  wire.set_ciphertext(entry.ciphertext);
+void ToWire(SealedEntry entry, v1::SealedEntry& wire) {
+  wire.set_key(std::move(entry.key));
+  wire.set_data_key_id(std::move(entry.data_key_id));
+  wire.set_ciphertext(std::move(entry.ciphertext));
 }
 
 SealedEntry FromWire(const v1::SealedEntry& wire) {
@@ -17,13 +19,13 @@ SealedEntry FromWire(const v1::SealedEntry& wire) {
 
 }  // namespace
 
-std::string SerializeSealedObject(const SealedObject& object) {
+std::string SerializeSealedObject(SealedObject object) {
   v1::SealedObject wire;
   wire.set_generation(object.generation);
   wire.set_organization_uid(object.organization_uid);
   wire.set_host(object.host);
   wire.set_image_pull_secret(object.image_pull_secret);
-  for (const SealedEntry& entry : object.entries) ToWire(entry, *wire.add_entries());
+  for (SealedEntry& entry : object.entries) ToWire(std::move(entry), *wire.add_entries());
   for (const SealedDataKey& key : object.data_keys) {
     v1::SealedDataKey& out = *wire.add_data_keys();
     out.set_id(key.id);
@@ -38,7 +40,7 @@ std::string SerializeSealedObject(const SealedObject& object) {
   wire.set_image_pull_secret_name(object.image_pull_secret_name);
   wire.set_pull_secret_uid(object.pull_secret_uid);
   wire.set_pull_secret_host(object.pull_secret_host);
-  if (object.pull_entry != SealedEntry{}) ToWire(object.pull_entry, *wire.mutable_pull_entry());
+  if (object.pull_entry != SealedEntry{}) ToWire(std::move(object.pull_entry), *wire.mutable_pull_entry());
   return wire.SerializeAsString();
 }
 

@@ -11,7 +11,7 @@
 namespace keyferry {
 
 // Deterministic for one build.
-std::string SerializeSealedObject(const SealedObject& object);
+std::string SerializeSealedObject(SealedObject object);
 // DataLoss for bytes that are none.
 absl::StatusOr<SealedObject> ParseSealedObject(std::string_view bytes);
 

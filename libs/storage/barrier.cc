@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 #include "libs/storage/barrier_keys.h"
@@ -53,6 +54,7 @@ class KeyedBarrier final : public Barrier {
     ASSIGN_OR_RETURN(Mutation key, NewOrganizationKey(""));
     Commit commit{.term = term, .preconditions = {{.key = key.key, .revision = 0}}};
     commit.mutations.push_back(std::move(key));
+    FAILPOINT_OR_RETURN("keys.system.before_commit");
     RETURN_IF_ERROR(CommitAndWait(beneath_, std::move(commit)).status());
     return keys_->OwnerOf("").status();
   }
@@ -147,10 +149,12 @@ class KeyedBarrier final : public Barrier {
     const RowKey key = keys::WrappedKey(owner);
     Commit commit{.term = term, .preconditions = {{.key = key, .revision = revision}}};
     commit.mutations.push_back({.key = key, .value = Encode(row)});
+    FAILPOINT_OR_RETURN("keys.change.before_commit");
     auto answered = std::make_shared<std::promise<absl::Status>>();
     auto answer = answered->get_future();
     auto published = std::make_shared<OrganizationKeys>(std::move(after));
     beneath_.CommitAsync(std::move(commit), [keys = keys_, owner = std::string(owner), published, answered](const absl::StatusOr<Revision>& result) {
+      FAILPOINT("keys.change.committed");
       if (result.ok()) {
         published->revision = *result;
         keys->Publish(owner, std::move(*published));

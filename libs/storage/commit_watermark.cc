@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/big_endian.h"
 #include "libs/storage/crc32c.h"
@@ -68,7 +69,9 @@ absl::Status CommitWatermark::Create(const std::string& path, Revision revision)
   const absl::Status status = written ? absl::OkStatus() : FileError("write", unfinished);
   close(file);
   RETURN_IF_ERROR(status);
+  FAILPOINT_OR_RETURN("watermark.create.before_rename");
   if (rename(unfinished.c_str(), path.c_str()) != 0) return FileError("rename", unfinished);
+  FAILPOINT_OR_RETURN("watermark.create.after_rename");
   return SyncParentDirectory(path);
 }
 
@@ -124,7 +127,9 @@ void CommitWatermark::WriteUntilClosed() {
 }
 
 void CommitWatermark::Write(Revision revision) {
+  FAILPOINT("watermark.before_write");
   if (!WriteSlot(file_, {++counter_, revision})) FailStop("writing the commit watermark", std::strerror(errno));
+  FAILPOINT("watermark.after_write");
 }
 
 }  // namespace keyferry

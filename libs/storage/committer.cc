@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/metrics/metrics.h"
 #include "libs/storage/commit_rules.h"
@@ -40,8 +42,8 @@ absl::Status QueueFull() {
 // One batch in the making: what its commits wrote so far is what the next one's preconditions see.
 class Committer::BatchWriter {
  public:
-  BatchWriter(RocksDatabase& database, RowCache& cache, RocksDatabase::HeadState state)
-      : database_(database), cache_(cache), state_(state), rows_(database.NewBatch()) {}
+  BatchWriter(RocksDatabase& database, RowCache& cache, RocksDatabase::HeadState state, size_t bytes)
+      : database_(database), cache_(cache), state_(state), rows_(database.NewBatch(bytes)) {}
 
   absl::StatusOr<Revision> Add(Commit& commit) {
     RETURN_IF_ERROR(CheckForm(commit));
@@ -77,12 +79,21 @@ class Committer::BatchWriter {
     return state_;
   }
 
-  // Those that rings tell of.
-  std::vector<RowKey> TakeChangedKeys() { return std::move(changed_keys_); }
+  // Those that rings tell of, in order. The last call.
+  std::vector<RowKey> TakeChangedKeys() {
+    std::vector<RowKey> changed;
+    changed.reserve(written_.size());
+    while (!written_.empty()) {
+      auto written = written_.extract(written_.begin());
+      if (!kept_keys_.contains(written.key())) changed.push_back(std::move(written.key()));
+    }
+    return changed;
+  }
 
  private:
   absl::StatusOr<Revision> RevisionOf(const RowKey& key) {
     if (const auto written = written_.find(key); written != written_.end()) return written->second.revision;
+    if (const std::optional<Revision> known = cache_.RevisionOf(key)) return *known;
     const RowCache::Lookup cached = cache_.Find(key);
     if (cached.entry) return cached.entry->revision;
     ASSIGN_OR_RETURN(std::optional<Row> row, database_.Get(key));
@@ -96,7 +107,11 @@ class Committer::BatchWriter {
   void Apply(Mutation& mutation, Revision revision) {
     RowKey key = StampedKey(mutation, state_.head);
     RowCache::Entry entry;
-    if (!mutation.keep_revision) changed_keys_.push_back(key);
+    if (!mutation.keep_revision) {
+      kept_keys_.erase(key);
+    } else if (!written_.contains(key)) {
+      kept_keys_.insert(key);
+    }
     if (mutation.value) {
       rows_->Put(key, revision, *mutation.value);
       entry = {.revision = revision, .value = std::make_shared<const std::string>(*std::move(mutation.value))};
@@ -111,7 +126,8 @@ class Committer::BatchWriter {
   RocksDatabase::HeadState state_;
   const std::unique_ptr<RocksDatabase::Batch> rows_;
   RowCache::Written written_;
-  std::vector<RowKey> changed_keys_;
+  // Of them, those whose revisions were kept by every commit of the batch.
+  std::set<RowKey> kept_keys_;
   bool changed_ = false;
 };
 
@@ -194,9 +210,38 @@ void Committer::CommitUntilClosed() {
       batch = TakeBatch();
     }
     Answers answers = CommitBatch(std::move(batch));
-    absl::MutexLock lock(&mutex_);
-    answers_.push_back(std::move(answers));
+    HandOver(answers);
+    if (!answers.answers.empty()) Give(std::move(answers));
   }
+}
+
+void Committer::HandOver(Answers& answers) {
+  absl::MutexLock lock(&mutex_);
+  if (answers.answers.size() == 1 && queue_.empty() && answers_.empty() && !is_answering_) {
+    is_answering_ = true;
+    CountAnswered(answers);
+  } else {
+    answers_.push_back(std::exchange(answers, {}));
+  }
+}
+
+void Committer::CountAnswered(const Answers& answers) {
+  for (const Answer& answer : answers.answers) {
+    if (answer.counted) --unanswered_commits_;
+    unanswered_bytes_ -= answer.bytes;
+  }
+}
+
+void Committer::Give(Answers answers) {
+  FAILPOINT("store.commit.before_answer");
+  for (Answer& answer : answers.answers) {
+    answer.done(std::move(answer.result));
+    // What it holds may be large.
+    answer.done = nullptr;
+  }
+  rings_.RingFor(answers.written);
+  absl::MutexLock lock(&mutex_);
+  is_answering_ = false;
 }
 
 namespace {
@@ -212,7 +257,9 @@ void CountBatch(size_t commit_count, std::chrono::steady_clock::duration took) {
 
 Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
   const absl::Status room = disk_.Check();
-  BatchWriter writer(database_, cache_, state_);
+  size_t bytes = 0;
+  for (const Request& request : batch) bytes += request.bytes;
+  BatchWriter writer(database_, cache_, state_, bytes);
   Answers answers;
   answers.answers.reserve(batch.size());
   for (Request& request : batch) {
@@ -221,9 +268,11 @@ Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
                                                        : writer.Add(request.commit);
     answers.answers.push_back({.done = std::move(request.done), .result = std::move(result), .bytes = request.bytes});
   }
+  FAILPOINT("store.commit.before_write");
   const auto before_write = std::chrono::steady_clock::now();
   state_ = writer.Write();
   CountBatch(batch.size(), std::chrono::steady_clock::now() - before_write);
+  FAILPOINT("store.commit.after_write");
   head_.store(state_.head, std::memory_order_release);
   if (options_.on_head) options_.on_head(state_.head);
   answers.written = writer.TakeChangedKeys();
@@ -231,7 +280,7 @@ Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
 }
 
 void Committer::AnswerUntilClosed() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return committed_all_ || !answers_.empty(); };
+  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !is_answering_ && (committed_all_ || !answers_.empty()); };
   while (true) {
     Answers answers;
     {
@@ -240,13 +289,10 @@ void Committer::AnswerUntilClosed() {
       if (answers_.empty()) return;
       answers = std::move(answers_.front());
       answers_.pop_front();
-      for (const Answer& answer : answers.answers) {
-        if (answer.counted) --unanswered_commits_;
-        unanswered_bytes_ -= answer.bytes;
-      }
+      is_answering_ = true;
+      CountAnswered(answers);
     }
-    for (Answer& answer : answers.answers) answer.done(std::move(answer.result));
-    rings_.RingFor(answers.written);
+    Give(std::move(answers));
   }
 }
 

@@ -1,6 +1,7 @@
 // The single committer: a thread that drains a bounded queue, checks terms and preconditions against the database and
 // against what stands before in the same batch, gives each commit its revision, writes one synced batch, publishes the
-// head; and a second thread that answers and rings, in commit order.
+// head; and a second thread that answers and rings, in commit order. One commit that nobody waits behind is answered by the first thread: handing it
+// over would cost its caller the second one's wake-up. Never do both answer at a time.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_COMMITTER_H_
@@ -73,6 +74,10 @@ class Committer {
   void AnswerUntilClosed();
   std::vector<Request> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Answers CommitBatch(std::vector<Request> batch);
+  // Empties `answers`, unless the committing thread is to give them itself.
+  void HandOver(Answers& answers);
+  void CountAnswered(const Answers& answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Give(Answers answers);
   void Enqueue(Request request);
 
   RocksDatabase& database_;
@@ -91,6 +96,8 @@ class Committer {
   size_t unanswered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool committed_all_ ABSL_GUARDED_BY(mutex_) = false;
+  // One of the two threads is at it.
+  bool is_answering_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread committing_;
   std::thread answering_;

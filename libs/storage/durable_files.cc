@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 
 namespace keyferry {
@@ -28,6 +29,7 @@ absl::Status FileError(std::string_view action, const std::string& path) {
 }
 
 absl::Status SyncPath(const std::string& path) {
+  FAILPOINT_OR_RETURN("files.before_sync");
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return FileError("open", path);
   const absl::Status status = fsync(file) == 0 ? absl::OkStatus() : FileError("sync", path);
@@ -54,6 +56,7 @@ absl::Status MakeDirectories(const std::string& path) {
   const std::filesystem::path absolute = std::filesystem::absolute(path);
   if (absolute.has_parent_path() && absolute.has_filename()) RETURN_IF_ERROR(MakeDirectories(absolute.parent_path()));
   if (absolute.has_filename() && mkdir(path.c_str(), 0700) != 0) return FileError("create directory", path);
+  FAILPOINT_OR_RETURN("files.directory_made");
   return SyncParentDirectory(path);
 }
 

@@ -47,6 +47,17 @@ class LruMap {
     entries_.erase(entry);
   }
 
+  // Of each value: whether it goes.
+  template <typename Drop>
+  void EraseIf(Drop drop) {
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto here = entry++;
+      if (!drop(here->second)) continue;
+      index_.erase(here->first);
+      entries_.erase(here);
+    }
+  }
+
   size_t size() const { return entries_.size(); }
 
  private:

@@ -15,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/crc32c.h"
@@ -136,6 +137,7 @@ void ManifestMark::Update() {
     const File manifest(absl::StrCat(directory_, "/", *current));
     struct stat state = {};
     if (!manifest.ok() || fstat(manifest.descriptor(), &state) != 0) return FileError("read", *current);
+    FAILPOINT_OR_RETURN("manifest_mark.before_sync");
     // Another thread may be in the middle of an append: what is marked must outlive a power loss.
     if (fdatasync(manifest.descriptor()) != 0) return FileError("sync", *current);
     if (*current != name_) {
@@ -161,7 +163,9 @@ absl::Status ManifestMark::Write() {
   const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fdatasync(file) == 0;
   close(file);
   if (!written) return FileError("write", unfinished);
+  FAILPOINT_OR_RETURN("manifest_mark.before_rename");
   if (rename(unfinished.c_str(), path_.c_str()) != 0) return FileError("rename", unfinished);
+  FAILPOINT_OR_RETURN("manifest_mark.after_rename");
   return SyncParentDirectory(path_);
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/codec.h"
 #include "libs/storage/commit_rules.h"
@@ -150,6 +151,7 @@ class OwnerStep {
   std::future<absl::StatusOr<Revision>> Begin(Commit commit) {
     auto answered = std::make_shared<std::promise<absl::StatusOr<Revision>>>();
     auto answer = answered->get_future();
+    FAILPOINT("reseal.before_commit");
     beneath_.CommitAsync(std::move(commit), [answered](absl::StatusOr<Revision> result) { answered->set_value(std::move(result)); });
     return answer;
   }

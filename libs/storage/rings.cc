@@ -85,11 +85,13 @@ void Rings::RingFor(const std::vector<RowKey>& written) {
   {
     absl::MutexLock lock(&mutex_);
     if (pieces_.empty()) return;
+    auto rung = pieces_.end();
     for (const RowKey& key : written) {
       const auto next = pieces_.upper_bound(key);
-      if (next == pieces_.begin()) continue;
-      const auto& covering = std::prev(next)->second.covering;
-      listeners.insert(covering.begin(), covering.end());
+      // Keys that come in order mostly fall into the piece of the one before.
+      if (next == pieces_.begin() || std::prev(next) == rung) continue;
+      rung = std::prev(next);
+      listeners.insert(rung->second.covering.begin(), rung->second.covering.end());
     }
   }
   for (const auto& listener : listeners) listener->Ring();

@@ -5,10 +5,12 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/big_endian.h"
 #include "libs/storage/commit_rules.h"
@@ -41,13 +43,14 @@ using Handles = std::vector<rocksdb::ColumnFamilyHandle*>;
 
 class RocksBatch final : public RocksDatabase::Batch {
  public:
-  RocksBatch(const Handles& families, rocksdb::ColumnFamilyHandle* head)
-      : families_(families), head_(head), rows_(0, 0, RocksWriteOptions().protection_bytes_per_key, 0) {}
+  RocksBatch(const Handles& families, rocksdb::ColumnFamilyHandle* head, size_t reserved_bytes)
+      : families_(families), head_(head), rows_(reserved_bytes, 0, RocksWriteOptions().protection_bytes_per_key, 0) {}
 
   void Put(const RowKey& key, Revision revision, const std::string& value) override {
-    const std::string frame = FrameRow(key, revision, value);
-    Require(rows_.Put(families_[static_cast<size_t>(key.family)], key.bytes, frame));
-    bytes_ += kRowOverheadBytes + key.bytes.size() + frame.size();
+    const RowFrameHead frame_head = FrameHeadOf(key, revision, value);
+    const rocksdb::Slice row_key = SliceOf(key.bytes), frame[] = {{frame_head.data(), frame_head.size()}, SliceOf(value)};
+    Require(rows_.Put(families_[static_cast<size_t>(key.family)], rocksdb::SliceParts(&row_key, 1), rocksdb::SliceParts(frame, std::size(frame))));
+    bytes_ += kRowOverheadBytes + key.bytes.size() + kRowFrameBytes + value.size();
   }
   void Erase(const RowKey& key) override {
     Require(rows_.Delete(families_[static_cast<size_t>(key.family)], key.bytes));
@@ -128,7 +131,7 @@ class OpenRocksDatabase final : public RocksDatabase {
     return found;
   }
 
-  std::unique_ptr<Batch> NewBatch() override { return std::make_unique<RocksBatch>(families_, head_); }
+  std::unique_ptr<Batch> NewBatch(size_t reserved_bytes) override { return std::make_unique<RocksBatch>(families_, head_, reserved_bytes); }
 
   void Write(Batch& batch, const HeadState& head) override {
     const rocksdb::Status written = db_->Write(RocksWriteOptions(), &static_cast<RocksBatch&>(batch).Finish(head));
@@ -149,6 +152,7 @@ class OpenRocksDatabase final : public RocksDatabase {
   }
 
   absl::Status Purge(const std::vector<KeyRange>& ranges) override {
+    FAILPOINT_OR_RETURN("store.purge.before_flush");
     // All families share the logs: one goes when no memtable needs it.
     for (int round = 0; round < kPurgeFlushes; ++round) {
       for (rocksdb::ColumnFamilyHandle* family : AllFamilies()) {
@@ -156,6 +160,7 @@ class OpenRocksDatabase final : public RocksDatabase {
           return StatusOf("flushing what is to be purged", flushed);
       }
     }
+    FAILPOINT_OR_RETURN("store.purge.before_compaction");
     rocksdb::CompactRangeOptions options;
     // Down to the last level also where nothing below it would make it so: replaced values are dropped there alone.
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;

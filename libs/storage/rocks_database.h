@@ -44,7 +44,8 @@ class RocksDatabase {
   virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
                                                      size_t limit) const = 0;
 
-  virtual std::unique_ptr<Batch> NewBatch() = 0;
+  // Grows beyond what is reserved for keys and values.
+  virtual std::unique_ptr<Batch> NewBatch(size_t reserved_bytes) = 0;
   // Durable when it returns; readers see all of it or nothing. Ends the process when it fails (FailStop).
   virtual void Write(Batch& batch, const HeadState& head) = 0;
 

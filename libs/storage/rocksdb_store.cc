@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/commit_watermark.h"
 #include "libs/storage/committer.h"
@@ -67,6 +68,7 @@ class RocksDbStore final : public Store {
     std::error_code ignored;
     const bool restored = std::filesystem::exists(mark, ignored);
     ASSIGN_OR_RETURN(const Term term, committer_.AcquireWriter(restored ? Lineage::kNext : lineage));
+    FAILPOINT_OR_RETURN("store.term.granted");
     if (restored && unlink(mark.c_str()) != 0) return FileError("remove", mark);
     if (restored) RETURN_IF_ERROR(SyncPath(path_));
     return term;
@@ -84,6 +86,8 @@ class RocksDbStore final : public Store {
                   .value = row ? std::make_shared<const std::string>(row->value) : nullptr});
     return row;
   }
+
+  std::optional<Revision> RevisionInMemory(const RowKey& key) const override { return cache_.RevisionOf(key); }
 
   absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const override {
     return database_->Scan(begin, end, limit);
@@ -105,10 +109,13 @@ class RocksDbStore final : public Store {
     std::filesystem::remove_all(unfinished, ignored);
     RETURN_IF_ERROR(MakeDirectories(unfinished));
     const Revision head = Head();
+    FAILPOINT_OR_RETURN("store.backup.before_checkpoint");
     RETURN_IF_ERROR(database_->Checkpoint(unfinished + kDatabaseName));
     RETURN_IF_ERROR(CommitWatermark::Create(unfinished + kWatermarkName, head));
     RETURN_IF_ERROR(Mark(unfinished + kRestoredName));
+    FAILPOINT_OR_RETURN("store.backup.before_rename");
     if (rename(unfinished.c_str(), directory.c_str()) != 0) return FileError("rename", unfinished);
+    FAILPOINT_OR_RETURN("store.backup.after_rename");
     return SyncParentDirectory(directory);
   }
 
@@ -163,7 +170,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(RocksDbStoreOptions opti
   ASSIGN_OR_RETURN(auto lock, DirectoryLock::Take(options.path));
   DiskGuard(options.path, options.disk, *options.clock).TrimBallast();
   ASSIGN_OR_RETURN(auto watermark, OpenWatermark(options));
+  FAILPOINT_OR_RETURN("store.open.before_database");
   ASSIGN_OR_RETURN(auto database, RocksDatabase::Open(options.path + kDatabaseName));
+  FAILPOINT_OR_RETURN("store.open.after_database");
   RETURN_IF_ERROR(SyncPath(options.path));
   RETURN_IF_ERROR(CheckNothingIsMissing(options, database->recovered().head, watermark->recovered()));
   return std::make_unique<RocksDbStore>(std::move(options), std::move(lock), std::move(watermark), std::move(database));

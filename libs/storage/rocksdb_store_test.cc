@@ -7,10 +7,13 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -253,6 +256,69 @@ TEST_F(RocksDbStoreTest, AFullQueueRefusesAndWritesNothing) {
   EXPECT_EQ(std::count(codes.begin(), codes.end(), absl::StatusCode::kOk), 3);
   EXPECT_EQ(std::count(codes.begin(), codes.end(), absl::StatusCode::kResourceExhausted), 1);
   EXPECT_FALSE((*store_->Get(Key("n3"))).has_value());
+}
+
+// Whichever thread gives them.
+TEST_F(RocksDbStoreTest, AnswersComeOneAtATimeAndInOrder) {
+  constexpr int kThreads = 4, kEach = 200;
+  std::atomic<int> answering = 0;
+  std::atomic<bool> overlapped = false;
+  Revision newest = 0;
+  bool in_order = true;
+  std::vector<std::thread> threads;
+  for (int number = 0; number < kThreads; ++number) {
+    threads.emplace_back([&, number] {
+      for (int i = 0; i < kEach; ++i) {
+        absl::Notification answered;
+        store_->CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("row", number)), .value = "x"}}}, [&](const auto& revision) {
+          if (++answering > 1) overlapped = true;
+          in_order = in_order && *revision > newest && store_->Head() >= *revision;
+          newest = *revision;
+          --answering;
+          answered.Notify();
+        });
+        answered.WaitForNotification();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(overlapped);
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(newest, store_->Head());
+}
+
+// Two commits that wait together are answered by the second thread. While it is at the first of them, single commits go ahead; the committing thread
+// would have answered the first of those before it committed the next.
+TEST_F(RocksDbStoreTest, ASingleCommitIsNotAnsweredWhileAnotherAnswerIsUnderWay) {
+  std::atomic<bool> single_answered = false, answered_beside = true;
+  absl::BlockingCounter left(4);
+  const auto put = [&](const std::string& key, Store::CommitDone done) {
+    store_->CommitAsync({.term = term_, .mutations = {{.key = Key(key), .value = "x"}}}, std::move(done));
+  };
+  const auto commit_durably = [&](const std::string& key, const Store::CommitDone& done) {
+    const Revision before = store_->Head();
+    put(key, done);
+    while (store_->Head() == before) std::this_thread::yield();
+  };
+  const auto count = [&](const absl::StatusOr<Revision>& revision) {
+    EXPECT_THAT(revision, IsOk());
+    left.DecrementCount();
+  };
+  // Its answer keeps the committing thread busy until both wait.
+  put("alone", [&](const auto&) {
+    put("first", [&](const auto& revision) {
+      commit_durably("single", [&](const auto& single) {
+        single_answered = true;
+        count(single);
+      });
+      commit_durably("next", count);
+      answered_beside = single_answered.load();
+      count(revision);
+    });
+    put("second", count);
+  });
+  left.Wait();
+  EXPECT_FALSE(answered_beside);
 }
 
 TEST_F(RocksDbStoreTest, ClosingAnswersEverythingAlsoWhatAnswersSubmit) {

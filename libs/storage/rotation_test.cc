@@ -231,6 +231,16 @@ TEST_F(RotationTest, ASecondRotationWaitsForTheFirst) {
   EXPECT_THAT(barrier_->AddKey("acme", term_), IsOkAndHolds(3));
 }
 
+TEST_F(RotationTest, OfTwoRotationsThatBeginAtOnceTheFirstOnesKeyStays) {
+  hooked_.BeforeCommit([&] {
+    ASSERT_THAT(barrier_->AddKey("acme", term_), IsOk());
+    ASSERT_THAT(Put(keys::SecretSet("acme", "web"), "under the first one's key"), IsOk());
+  });
+  EXPECT_THAT(barrier_->AddKey("acme", term_), FailsWith(absl::StatusCode::kFailedPrecondition, "ROTATION_RUNS"));
+  Restart();
+  EXPECT_EQ(Read(keys::SecretSet("acme", "web")), "under the first one's key");
+}
+
 TEST_F(RotationTest, RetiringTwiceIsNoError) {
   ASSERT_THAT(Rotate("acme"), IsOk());
   const Revision revision = barrier_->StoredKeysOf("acme")->second;

@@ -10,6 +10,9 @@ constexpr size_t kMaxValueBytesKept = 16 * 1024;
 // Nodes, pointers and string headers of one entry, about.
 constexpr size_t kEntryOverheadBytes = 200;
 
+// Index entries and audit records are found by scans: they would only drive out what is looked up.
+bool IsLookedUp(const RowKey& key) { return key.family != Family::kPending && key.family != Family::kAudit; }
+
 size_t Cost(const RowKey& key, const RowCache::Entry& entry) {
   return kEntryOverheadBytes + 2 * key.bytes.size() + (entry.value ? entry.value->size() : 0);
 }
@@ -33,7 +36,17 @@ RowCache::Lookup RowCache::Find(const RowKey& key) {
   return lookup;
 }
 
+std::optional<Revision> RowCache::RevisionOf(const RowKey& key) {
+  Shard& shard = ShardOf(key);
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.index.find(key);
+  if (found == shard.index.end()) return std::nullopt;
+  shard.nodes.splice(shard.nodes.begin(), shard.nodes, found->second);
+  return found->second->entry.revision;
+}
+
 void RowCache::Offer(const RowKey& key, uint64_t ticket, Entry entry) {
+  if (!IsLookedUp(key)) return;
   Shard& shard = ShardOf(key);
   absl::MutexLock lock(&shard.mutex);
   if (shard.writes_under_way == 0 && shard.write_count == ticket) Insert(shard, key, std::move(entry));
@@ -41,6 +54,7 @@ void RowCache::Offer(const RowKey& key, uint64_t ticket, Entry entry) {
 
 void RowCache::BeginWrite(const Written& rows) {
   for (const auto& [key, entry] : rows) {
+    if (!IsLookedUp(key)) continue;
     Shard& shard = ShardOf(key);
     absl::MutexLock lock(&shard.mutex);
     ++shard.writes_under_way;
@@ -50,6 +64,7 @@ void RowCache::BeginWrite(const Written& rows) {
 
 void RowCache::EndWrite(const Written& rows) {
   for (const auto& [key, entry] : rows) {
+    if (!IsLookedUp(key)) continue;
     Shard& shard = ShardOf(key);
     absl::MutexLock lock(&shard.mutex);
     --shard.writes_under_way;

@@ -5,6 +5,7 @@
 //   R1  What it holds is what the database holds: a row is out while a write of it is under way, and what a reader
 //       found counts only if nothing of its shard was written since the reader asked.
 //   R2  It never exceeds its bound; least recently used goes first.
+//   R3  It holds no row of the families that are read by scans, Family::kPending and Family::kAudit.
 //
 // Thread safety: all methods from any thread; BeginWrite and EndWrite in pairs from one.
 #ifndef KEYFERRY_STORAGE_ROW_CACHE_H_
@@ -43,6 +44,8 @@ class RowCache {
   explicit RowCache(size_t max_bytes);
 
   Lookup Find(const RowKey& key);
+  // 0: the row is absent. nullopt: it is not here.
+  std::optional<Revision> RevisionOf(const RowKey& key);
   // What the database held at some time since the ticket was drawn.
   void Offer(const RowKey& key, uint64_t ticket, Entry entry);
 

@@ -47,6 +47,19 @@ TEST_F(RowCacheTest, ARowIsOutWhileItsWriteIsUnderWay) {
   EXPECT_EQ(cache_.Find(Key("a")).entry->revision, 6u);
 }
 
+TEST_F(RowCacheTest, RowsThatScansFindAreNeverIn) {
+  for (const Family family : {Family::kPending, Family::kAudit}) {
+    const RowKey key{family, "a"};
+    cache_.Offer(key, cache_.Find(key).ticket, Entry(5, "five"));
+    EXPECT_FALSE(cache_.Find(key).entry);
+    const RowCache::Written written = {{key, Entry(6, "six")}};
+    cache_.BeginWrite(written);
+    cache_.EndWrite(written);
+    EXPECT_FALSE(cache_.Find(key).entry);
+    EXPECT_FALSE(cache_.RevisionOf(key));
+  }
+}
+
 TEST_F(RowCacheTest, WhatAReaderFoundBeforeAWriteDoesNotCount) {
   const uint64_t ticket = cache_.Find(Key("a")).ticket;
   const RowCache::Written written = {{Key("a"), Entry(6, "six")}};
@@ -77,6 +90,17 @@ TEST_F(RowCacheTest, ForgetsWhatWasUsedLongestAgo) {
   for (int i = 0; i < 10'000; ++i) left += small.Find(Key(absl::StrCat("row", i))).entry.has_value();
   EXPECT_GT(left, 256);
   EXPECT_LT(left, 256 * 5);
+}
+
+TEST_F(RowCacheTest, ARevisionIsThatOfTheRowAndUnknownWhileTheRowIsWritten) {
+  EXPECT_EQ(cache_.RevisionOf(Key("a")), std::nullopt);
+  cache_.Offer(Key("a"), cache_.Find(Key("a")).ticket, {});
+  EXPECT_EQ(cache_.RevisionOf(Key("a")), 0u) << "absent";
+  const RowCache::Written written = {{Key("a"), Entry(7, "seven")}};
+  cache_.BeginWrite(written);
+  EXPECT_EQ(cache_.RevisionOf(Key("a")), std::nullopt);
+  cache_.EndWrite(written);
+  EXPECT_EQ(cache_.RevisionOf(Key("a")), 7u);
 }
 
 }  // namespace

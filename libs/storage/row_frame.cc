@@ -21,14 +21,20 @@ uint32_t Checksum(const RowKey& key, std::string_view version_and_revision, std:
 
 }  // namespace
 
+RowFrameHead FrameHeadOf(const RowKey& key, Revision revision, std::string_view value) {
+  RowFrameHead head;
+  head[0] = kVersion;
+  WriteBigEndian64(head.data() + kRevisionAt, revision);
+  const uint32_t checksum = Checksum(key, std::string_view(head.data(), kChecksumAt), value);
+  for (int i = 0; i < 4; ++i) head[kChecksumAt + i] = static_cast<char>(checksum >> (24 - 8 * i));
+  return head;
+}
+
 std::string FrameRow(const RowKey& key, Revision revision, std::string_view value) {
+  const RowFrameHead head = FrameHeadOf(key, revision, value);
   std::string frame;
-  frame.reserve(kRowFrameBytes + value.size());
-  frame.push_back(kVersion);
-  AppendBigEndian64(frame, revision);
-  const uint32_t checksum = Checksum(key, frame, value);
-  for (int shift = 24; shift >= 0; shift -= 8) frame.push_back(static_cast<char>(checksum >> shift));
-  return frame.append(value);
+  frame.reserve(head.size() + value.size());
+  return frame.append(head.data(), head.size()).append(value);
 }
 
 absl::StatusOr<Row> UnframeRow(const RowKey& key, std::string_view frame) {

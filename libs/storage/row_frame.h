@@ -6,6 +6,7 @@
 #ifndef KEYFERRY_STORAGE_ROW_FRAME_H_
 #define KEYFERRY_STORAGE_ROW_FRAME_H_
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,10 @@
 namespace keyferry {
 
 inline constexpr size_t kRowFrameBytes = 13;
+
+// What stands before the value.
+using RowFrameHead = std::array<char, kRowFrameBytes>;
+RowFrameHead FrameHeadOf(const RowKey& key, Revision revision, std::string_view value);
 
 std::string FrameRow(const RowKey& key, Revision revision, std::string_view value);
 

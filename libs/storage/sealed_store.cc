@@ -152,6 +152,8 @@ class SealedStore final : public Store {
     }
   }
 
+  std::optional<Revision> RevisionInMemory(const RowKey& key) const override { return beneath_.RevisionInMemory(key); }
+
   absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const override {
     for (int attempt = 1;; ++attempt) {
       ASSIGN_OR_RETURN(std::vector<KeyedRow> rows, beneath_.Scan(begin, end, limit));

@@ -86,6 +86,9 @@ class Store {
   // nullopt when absent. DataLoss when the row does not pass its check.
   virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
 
+  // The revision that Get would find now, 0 when absent, under S4; nullopt where telling it takes more than memory. Never waits for the disk.
+  virtual std::optional<Revision> RevisionInMemory(const RowKey&) const { return std::nullopt; }
+
   // Rows of [begin, end) of one family in order, at most limit (1 or more). DataLoss as in Get.
   virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
                                                      size_t limit) const = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -130,9 +131,13 @@ std::string Described(Principal principal, const Caller& caller) {
 std::span<const AccessRow> AccessTable() { return kTable; }
 
 const AccessRow* FindAccess(std::string_view method) {
-  const auto* row =
-      std::find_if(std::begin(kTable), std::end(kTable), [&](const AccessRow& row) { return row.method == method; });
-  return row == std::end(kTable) ? nullptr : row;
+  static const auto* const rows = [] {
+    auto* const by_method = new std::unordered_map<std::string_view, const AccessRow*>();
+    for (const AccessRow& row : kTable) by_method->emplace(row.method, &row);
+    return by_method;
+  }();
+  const auto row = rows->find(method);
+  return row == rows->end() ? nullptr : row->second;
 }
 
 absl::Status CheckAccessTable(const std::vector<std::string>& services) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/region_metrics.h"
@@ -56,14 +57,17 @@ void AckQueue::Advance() {
     acks_.pop_front();
   }
   committing_ = true;
+  FAILPOINT("acks.before_commit");
+  Executor& planner = batch->acks.size() <= kMaxAcksPlannedOnStrand ? static_cast<Executor&>(at_once_) : writer_.executor;
   RunTransaction(
-      writer_, [batch](Transaction& transaction) { return batch->Plan(transaction); },
+      {.store = writer_.store, .executor = planner, .term = writer_.term}, [batch](Transaction& transaction) { return batch->Plan(transaction); },
       [self = shared_from_this(), batch](absl::StatusOr<Revision> committed) {
         self->strand_->Run([self, batch, status = committed.status()] { self->Committed(batch, status); });
       });
 }
 
 void AckQueue::Committed(const std::shared_ptr<Batch>& batch, const absl::Status& committed) {
+  FAILPOINT("acks.committed");
   committing_ = false;
   if (stopped_) return;
   if (!committed.ok()) {
@@ -75,6 +79,7 @@ void AckQueue::Committed(const std::shared_ptr<Batch>& batch, const absl::Status
   for (const absl::Duration after : batch->proved_after) CountReady(batch->context.region, after);
   for (size_t i = 0; i < batch->acks.size() && !stopped_; ++i) settled_(batch->acks[i], batch->effects[i]);
   Advance();
+  if (!stopped_) settled_batch_();
 }
 
 }  // namespace keyferry

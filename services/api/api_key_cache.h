@@ -14,12 +14,36 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "libs/crypto/keyed_digest.h"
 #include "services/api/api_keys.h"
 
 namespace keyferry {
 
+// The one text that was found to be right for a key, so that it need not be found again; not the text itself.
+class VerifiedText {
+ public:
+  // Does the same work whatever it says.
+  bool Is(const KeyedDigest::Bytes& digest) const {
+    const bool known = state_.load(std::memory_order_acquire) == kKnown;
+    return KeyedDigest::Equal(known ? digest_ : KeyedDigest::Bytes{}, digest) && known;
+  }
+
+  void Note(const KeyedDigest::Bytes& digest) {
+    State nothing = kNothing;
+    if (!state_.compare_exchange_strong(nothing, kWriting)) return;
+    digest_ = digest;
+    state_.store(kKnown, std::memory_order_release);
+  }
+
+ private:
+  enum State { kNothing, kWriting, kKnown };
+  std::atomic<State> state_ = kNothing;
+  KeyedDigest::Bytes digest_{};
+};
+
 struct CachedApiKey {
   IdentifiedApiKey key;
+  mutable VerifiedText verified;
   // Hours since 1970, as last noted.
   mutable std::atomic<int64_t> used_hour = 0;
 };

@@ -404,6 +404,31 @@ TEST_F(ApiKeyLifeTest, AStoreThatCannotBeReadKeepsAKeyAliveUnlessItWasEndedHere)
   EXPECT_FALSE(keys->IsLive(rotated->api_key.id));
 }
 
+TEST_F(ApiKeyLifeTest, AKeyThatWasRightIsNotHashedAgainUntilItsRowChanges) {
+  const Writer writer{scene_.barrier->store(), *scene_.executor, [this] { return scene_.term; }};
+  std::atomic<int> hmacs = 0;
+  const auto keys = ApiKeys::Create(writer, scene_.keyring, scene_.clock, [&](const SecretBytes& key, std::string_view message) {
+    ++hmacs;
+    return HmacSha256(key, message);
+  });
+  const auto key = Make(std::nullopt), other = Make(std::nullopt);
+  hmacs = 0;
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(keys->Verify(key->text.Access()), IsOk());
+  EXPECT_EQ(hmacs, 1);
+  absl::Notification rotated;
+  keys->Rotate({.organization = "acme", .id = key->api_key.id, .author = "test", .overlap = absl::Hours(1)},
+               [&](const absl::StatusOr<NewApiKey>&) { rotated.Notify(); });
+  rotated.WaitForNotification();
+  hmacs = 0;
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(keys->Verify(key->text.Access()), IsOk());
+  EXPECT_EQ(hmacs, 1) << "its row is another now";
+  scene_.clock.Advance(absl::Hours(1));
+  EXPECT_THAT(keys->Verify(key->text.Access()), kRefused());
+  EXPECT_EQ(hmacs, 2);
+  keys->EndOrganization("acme");
+  EXPECT_THAT(keys->Verify(other->text.Access()), kRefused());
+}
+
 TEST_F(ApiKeyLifeTest, UnknownWrongExpiredAndRevokedKeysCostTheSame) {
   CountingStore store(scene_.barrier->store());
   const Writer writer{store, *scene_.executor, [this] { return scene_.term; }};
@@ -424,6 +449,8 @@ TEST_F(ApiKeyLifeTest, UnknownWrongExpiredAndRevokedKeysCostTheSame) {
                   scene_.barrier->store(),
                   {.term = scene_.term, .mutations = {{.key = keys::ApiKey(wrong->api_key.id), .value = Encode(row)}}}),
               IsOk());
+  // That it was found right before saves nothing.
+  ASSERT_THAT(keys->Verify(expired->text.Access()), IsOk());
   ASSERT_THAT(scene_.RevokeApiKey("acme", revoked->api_key.id), IsOk());
   scene_.clock.Advance(absl::Minutes(1));
 

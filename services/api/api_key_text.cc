@@ -15,8 +15,14 @@ constexpr size_t kLength = kChecksumOffset + kApiKeyChecksumLength;
 // Largest multiple of 62 in a byte: bytes from here on would favour some characters.
 constexpr unsigned char kUnbiased = 248;
 
+constexpr std::array<bool, 256> kIsBase62 = [] {
+  std::array<bool, 256> is{};
+  for (const char c : kBase62) is[static_cast<unsigned char>(c)] = true;
+  return is;
+}();
+
 bool IsBase62(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return kBase62.find(c) != std::string_view::npos; });
+  return std::all_of(text.begin(), text.end(), [](char c) { return kIsBase62[static_cast<unsigned char>(c)]; });
 }
 
 // CRC-32 of ISO-HDLC, as in zip and Ethernet.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
@@ -37,14 +39,14 @@ class State : public std::enable_shared_from_this<State> {
   explicit State(const Writer& writer) : writer_(writer) {}
 
   void Note(const std::string& id, int64_t hour) {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     int64_t& waiting = waiting_[id];
     waiting = std::max(waiting, hour);
     if (!std::exchange(scheduled_, true)) Schedule();
   }
 
   absl::Time LastUseOf(const std::string& id, absl::Time written) const {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     const auto waiting = waiting_.find(id);
     return waiting == waiting_.end() ? written : std::max(written, TimeOf(waiting->second));
   }
@@ -59,7 +61,7 @@ class State : public std::enable_shared_from_this<State> {
   void Write() {
     Hours hours;
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       for (const auto& entry : waiting_) {
         if (hours.size() == kMaxApiKeyUsesPerCommit) break;
         hours.insert(entry);
@@ -67,6 +69,7 @@ class State : public std::enable_shared_from_this<State> {
     }
     Commit commit = CommitOf(writer_, hours);
     if (commit.mutations.empty()) return Written(hours, absl::OkStatus());
+    FAILPOINT("api_key_uses.before_commit");
     writer_.store.CommitAsync(std::move(commit), [self = shared_from_this(), hours](absl::StatusOr<Revision> done) {
       self->Written(hours, done.status());
     });
@@ -76,7 +79,7 @@ class State : public std::enable_shared_from_this<State> {
   void Written(const Hours& hours, const absl::Status& status) {
     if (!status.ok() && !absl::IsAborted(status))
       Log(Severity::kWarning, "cannot write when API keys were used last", {{"error", status}});
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     for (const auto& [id, hour] : hours) {
       const auto waiting = waiting_.find(id);
       if (status.ok() && waiting != waiting_.end() && waiting->second == hour) waiting_.erase(waiting);
@@ -86,9 +89,9 @@ class State : public std::enable_shared_from_this<State> {
   }
 
   const Writer writer_;
-  mutable std::mutex mutex_;
-  Hours waiting_;
-  bool scheduled_ = false;
+  mutable absl::Mutex mutex_;
+  Hours waiting_ ABSL_GUARDED_BY(mutex_);
+  bool scheduled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class BatchedApiKeyUses final : public ApiKeyUses {

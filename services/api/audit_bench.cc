@@ -51,7 +51,8 @@ class Load {
         [this, lane, call](const absl::StatusOr<Revision>& committed) {
           if (!committed.ok()) std::abort();
           ++done_;
-          if (absl::Now() < end_) return Next(lane, call);
+          // A call's body runs on the executor, never on the store's thread.
+          if (absl::Now() < end_) return writer_.executor.Run([this, lane, call] { Next(lane, call); });
           --running_;
         });
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/model/audit_chain.h"
@@ -123,7 +124,9 @@ absl::StatusOr<int64_t> AuditChainer::CommitBatch(std::span<const KeyedRow> batc
     commit.mutations.push_back({.key = key, .value = Encode(chain.head)});
   }
   if (commit.mutations.empty()) return 0;
+  FAILPOINT_OR_RETURN("audit.chain.before_commit");
   const absl::Status committed = CommitAndWait(writer_.store, std::move(commit)).status();
+  FAILPOINT_OR_RETURN("audit.chain.committed");
   // What was signed in it may not be.
   if (!committed.ok()) has_found_unsigned_ = false;
   RETURN_IF_ERROR(committed);
@@ -138,7 +141,7 @@ absl::StatusOr<AuditChainer::Chain> AuditChainer::ReadChain(const std::string& o
   if (head.ok()) return Chain{.head = *std::move(head), .revision = (*row)->revision};
   if (absl::IsDataLoss(head.status())) {
     Damaged(key);
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     standing_.emplace(organization, clock_.Monotonic());
   }
   return head.status();
@@ -148,18 +151,18 @@ absl::StatusOr<AuditChainer::Chain> AuditChainer::ReadChain(const std::string& o
 void AuditChainer::ReadStandingAgain() {
   std::vector<std::string> standing;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     for (const auto& [organization, since] : standing_) standing.push_back(organization);
   }
   for (const std::string& organization : standing) {
     if (!ReadChain(organization).ok()) continue;
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     standing_.erase(organization);
   }
 }
 
 bool AuditChainer::Stands(const std::string& organization) const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return standing_.contains(organization);
 }
 
@@ -175,13 +178,13 @@ absl::Duration AuditChainer::Standstill() const {
 }
 
 absl::Duration AuditChainer::lag(const std::string& organization) const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   const auto since = standing_.find(organization);
   return since == standing_.end() ? Standstill() : std::max(Standstill(), clock_.Monotonic() - since->second);
 }
 
 absl::Duration AuditChainer::lag() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   absl::Duration lag = Standstill();
   for (const auto& [organization, since] : standing_) lag = std::max(lag, clock_.Monotonic() - since);
   return lag;
@@ -220,6 +223,7 @@ absl::Status AuditChainer::SignHeads(Which which) {
     if (commit.mutations.size() == kMaxAuditRecordsPerCommit) break;
   }
   const bool may_be_more = commit.mutations.size() == kMaxAuditRecordsPerCommit;
+  FAILPOINT_OR_RETURN("audit.sign.before_commit");
   if (!commit.mutations.empty()) RETURN_IF_ERROR(CommitAndWait(writer_.store, std::move(commit)).status());
   for (const std::string& organization : signed_now) unsigned_.erase(organization);
   return may_be_more ? SignHeads(which) : absl::OkStatus();

@@ -11,14 +11,15 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/clock.h"
 #include "libs/crypto/signature.h"
 #include "libs/storage/store.h"
@@ -95,14 +96,14 @@ class AuditChainer {
   // Rows that do not open, and those that were reported.
   std::set<RowKey> damaged_;
   std::set<RowKey> reported_;
-  // Of the monotonic clock, in microseconds: the last commit, or round without an error.
-  std::atomic<int64_t> got_on_ = 0;
-  mutable std::mutex mutex_;
-  // Chains whose ends do not open, since when (monotonic).
-  std::map<std::string, absl::Duration> standing_;
   // Organizations whose heads moved since they were signed.
   std::set<std::string> unsigned_;
   bool has_found_unsigned_ = false;
+  // Of the monotonic clock, in microseconds: the last commit, or round without an error.
+  std::atomic<int64_t> got_on_ = 0;
+  mutable absl::Mutex mutex_;
+  // Chains whose ends do not open, since when (monotonic).
+  std::map<std::string, absl::Duration> standing_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/model/audit_chain.h"
 #include "libs/storage/durable_files.h"
@@ -159,7 +160,9 @@ absl::Status AuditFiles::BeginFile() {
   }
   absl::Status begun = WriteAll(descriptor, starts, unfinished);
   if (begun.ok() && fdatasync(descriptor) != 0) begun = FileError("sync", unfinished);
+  FAILPOINT("audit.file.before_rename");
   if (begun.ok() && rename(unfinished.c_str(), PathOf(name).c_str()) != 0) begun = FileError("rename", unfinished);
+  FAILPOINT("audit.file.after_rename");
   if (begun.ok()) begun = SyncPath(directory_);
   if (!begun.ok()) {
     close(descriptor);
@@ -209,6 +212,7 @@ absl::Status AuditFiles::AppendLine(const std::string& line) {
 }
 
 absl::Status AuditFiles::Flush() {
+  FAILPOINT_OR_RETURN("audit.file.before_write");
   const absl::Status written = WriteAll(descriptor_, buffer_, PathOf(file_name_));
   if (!written.ok()) {
     TakeBack();
@@ -223,6 +227,7 @@ absl::Status AuditFiles::Sync() {
   if (descriptor_ < 0) return absl::OkStatus();
   RETURN_IF_ERROR(Flush());
   if (written_bytes_ == synced_bytes_) return absl::OkStatus();
+  FAILPOINT_OR_RETURN("audit.file.before_sync");
   if (fdatasync(descriptor_) != 0) {
     const absl::Status error = FileError("sync", PathOf(file_name_));
     TakeBack();

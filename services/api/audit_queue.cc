@@ -35,7 +35,7 @@ bool AuditQueue::Admits(const AuditRow& row, Chain& chain, absl::Duration now) c
 
 bool AuditQueue::Add(AuditRow row) {
   const absl::Duration now = clock_.Monotonic();
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   Chain& chain = chains_.try_emplace(row.organization, Chain{.filled = now}).first->second;
   if (!Admits(row, chain, now)) {
     ++chain.untold_count;
@@ -47,7 +47,7 @@ bool AuditQueue::Add(AuditRow row) {
 }
 
 bool AuditQueue::IsEmpty() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return rows_.empty() &&
          std::ranges::all_of(chains_, [](const auto& chain) { return chain.second.untold_count == 0; });
 }
@@ -55,7 +55,7 @@ bool AuditQueue::IsEmpty() const {
 std::vector<AuditRow> AuditQueue::Take(Tell tell) {
   const absl::Duration now = clock_.Monotonic();
   const absl::Time time = clock_.Now();
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   std::vector<AuditRow> taken = std::exchange(rows_, {});
   for (auto& [organization, chain] : chains_) {
     chain.waiting_count = 0;
@@ -74,7 +74,7 @@ std::vector<AuditRow> AuditQueue::Take(Tell tell) {
 }
 
 int64_t AuditQueue::dropped_count() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return dropped_;
 }
 

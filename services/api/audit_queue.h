@@ -9,10 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "libs/common/clock.h"
 #include "libs/storage/trust_rows.h"
@@ -49,14 +50,14 @@ class AuditQueue {
     int64_t untold_count = 0;
     absl::Duration told = -absl::InfiniteDuration();
   };
-  bool Admits(const AuditRow& row, Chain& chain, absl::Duration now) const;
+  bool Admits(const AuditRow& row, Chain& chain, absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t limit_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::vector<AuditRow> rows_;
-  std::map<std::string, Chain> chains_;
-  int64_t dropped_ = 0;
+  mutable absl::Mutex mutex_;
+  std::vector<AuditRow> rows_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Chain> chains_ ABSL_GUARDED_BY(mutex_);
+  int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace keyferry

@@ -67,7 +67,7 @@ absl::Status AuditSink::CatchUp() {
     return head.row.number != files_->PositionOf(head.organization).number;
   });
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (is_behind && !waiting_since_) waiting_since_ = clock_.Monotonic();
   }
   RETURN_IF_ERROR(read.status());
@@ -80,7 +80,7 @@ absl::Status AuditSink::CatchUp() {
   }
   RETURN_IF_ERROR(files_->Sync());
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     waiting_since_.reset();
     std::erase_if(unread_since_, [&](const auto& since) { return !unread.contains(since.first); });
     for (const auto& [organization, error] : unread) unread_since_.emplace(organization, clock_.Monotonic());
@@ -91,7 +91,7 @@ absl::Status AuditSink::CatchUp() {
 }
 
 absl::Duration AuditSink::lag(const std::string& organization) const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   const absl::Duration now = clock_.Monotonic();
   const auto unread = unread_since_.find(organization);
   return std::max(waiting_since_ ? now - *waiting_since_ : absl::ZeroDuration(),
@@ -99,7 +99,7 @@ absl::Duration AuditSink::lag(const std::string& organization) const {
 }
 
 absl::Duration AuditSink::lag() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   const absl::Duration now = clock_.Monotonic();
   absl::Duration lag = waiting_since_ ? now - *waiting_since_ : absl::ZeroDuration();
   for (const auto& [organization, since] : unread_since_) lag = std::max(lag, now - since);

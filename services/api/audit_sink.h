@@ -10,13 +10,14 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "libs/common/clock.h"
 #include "libs/storage/store.h"
@@ -71,10 +72,10 @@ class AuditSink {
   int64_t unsynced_count_ = 0;
   // Records that do not open and were reported.
   std::set<std::string> damaged_;
-  mutable std::mutex mutex_;
+  mutable absl::Mutex mutex_;
   // Of the monotonic clock: since when the files have stood still, and chains that the store does not give.
-  std::optional<absl::Duration> waiting_since_;
-  std::map<std::string, absl::Duration> unread_since_;
+  std::optional<absl::Duration> waiting_since_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, absl::Duration> unread_since_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/crypto/signature.h"
 #include "libs/storage/keys.h"
@@ -147,6 +148,7 @@ class ThreadedAuditTrail final : public StoredAuditTrail {
     if (group_.empty()) return;
     Transaction transaction(writer_.store);
     for (const AuditRow& row : group_) AddAuditRecord(transaction, row);
+    FAILPOINT("audit.queue.before_commit");
     const absl::Status written =
         CommitAndWait(writer_.store, std::move(transaction).TakeCommit(writer_.term())).status();
     Report("audit_writing_failed", written);

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/durable_files.h"
 
@@ -101,7 +102,9 @@ absl::Status WriteDurably(const std::string& path, std::string_view content) {
     RETURN_IF_ERROR(file.Write(content));
     RETURN_IF_ERROR(file.Sync());
   }
+  FAILPOINT_OR_RETURN("durable_file.before_rename");
   if (rename(unfinished.c_str(), path.c_str()) != 0) return Failure("rename", unfinished);
+  FAILPOINT_OR_RETURN("durable_file.after_rename");
   return SyncParentDirectory(path);
 }
 

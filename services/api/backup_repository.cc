@@ -15,6 +15,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/durable_files.h"
 #include "services/api/backup_files.h"
@@ -98,7 +99,9 @@ absl::Status BackupRepository::WriteObject(const BackupKeys& keys, const BackupO
   }
   RETURN_IF_ERROR(OpenObject(keys, object, incoming, [this](std::string_view) { return Step("frame"); }));
   RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(path).parent_path()));
+  FAILPOINT_OR_RETURN("backup.object.before_rename");
   if (rename(incoming.c_str(), path.c_str()) != 0) return FileError("rename", incoming);
+  FAILPOINT_OR_RETURN("backup.object.after_rename");
   RETURN_IF_ERROR(Step("object renamed"));
   return SyncParentDirectory(path);
 }
@@ -142,7 +145,9 @@ absl::Status BackupRepository::WriteManifest(const BackupKeys& keys, const Backu
   if (written != sealed)
     return absl::DataLossError(absl::StrCat(incoming, " does not read back as it was written; the disk is broken"));
   RETURN_IF_ERROR(Step("manifest written"));
+  FAILPOINT_OR_RETURN("backup.manifest.before_rename");
   if (rename(incoming.c_str(), path.c_str()) != 0) return FileError("rename", incoming);
+  FAILPOINT_OR_RETURN("backup.manifest.after_rename");
   return SyncParentDirectory(path);
 }
 
@@ -213,6 +218,7 @@ absl::Status BackupRepository::Extract(const BackupManifest& manifest, const Bac
 }
 
 absl::Status BackupRepository::Prune(absl::Time before) const {
+  FAILPOINT_OR_RETURN("backup.before_prune");
   ASSIGN_OR_RETURN(const BackupFile lock, TakeLock(options_.directory));
   ASSIGN_OR_RETURN(const std::vector<std::string> names, BackupNames(options_.directory));
   int kept = 0;

@@ -1,10 +1,11 @@
 #include "services/api/call_limits.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/error.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/lru_map.h"
@@ -86,13 +87,13 @@ class Guarded {
  public:
   template <typename Use>
   auto With(Use use) {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     return use(table_);
   }
 
  private:
-  std::mutex mutex_;
-  LruMap<Value> table_{kMaxCallersLimited};
+  absl::Mutex mutex_;
+  LruMap<Value> table_ ABSL_GUARDED_BY(mutex_){kMaxCallersLimited};
 };
 
 class BucketLimits final : public CallLimits {

@@ -26,7 +26,8 @@ std::string Canonical(std::string_view text, bool network) {
   if (text.empty() || text.size() >= sizeof terminated || text.find('\0') != std::string_view::npos) return "";
   std::copy(text.begin(), text.end(), terminated);
   unsigned char bytes[sizeof(in6_addr)] = {};
-  if (inet_pton(AF_INET, terminated, bytes) == 1) return TextOf(AF_INET, bytes);
+  // It takes one spelling alone.
+  if (inet_pton(AF_INET, terminated, bytes) == 1) return std::string(text);
   if (inet_pton(AF_INET6, terminated, bytes) != 1) return "";
   if (std::memcmp(bytes, kV4InV6, sizeof kV4InV6) == 0) return TextOf(AF_INET, bytes + sizeof kV4InV6);
   if (!network) return TextOf(AF_INET6, bytes);

@@ -87,9 +87,19 @@ absl::StatusOr<std::optional<Deployment>> FindDeployment(Transaction& transactio
   return std::move(row->value);
 }
 
-absl::StatusOr<PlacementStatus> StatusOf(const UseCaseDeps& deps, const Deployment& deployment) {
-  Transaction reads(deps.writer.store);
-  return ReadPlacement(reads, deployment.region, ObjectIdOf(deployment), deployment.uid, deps.writer.term().lineage);
+absl::StatusOr<std::optional<DeploymentView>> CurrentView(const UseCaseDeps& deps, Deployment deployment) {
+  while (true) {
+    Transaction reads(deps.writer.store);
+    DeploymentView view{.deployment = std::move(deployment)};
+    const Deployment& seen = view.deployment;
+    ASSIGN_OR_RETURN(view.status, ReadPlacement(reads, seen.region, ObjectIdOf(seen), seen.uid, deps.writer.term().lineage));
+    if (view.status.desired_generation == seen.generation) return view;
+    ASSIGN_OR_RETURN(std::optional<Deployment> now, FindDeployment(reads, seen.organization, seen.agent));
+    if (!now) return std::nullopt;
+    // Not a write in between: its placement is damaged.
+    if (now->uid == seen.uid && now->generation == seen.generation) return view;
+    deployment = *std::move(now);
+  }
 }
 
 void Bind(const BoundSets& sets, Deployment& deployment) {

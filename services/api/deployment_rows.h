@@ -20,8 +20,9 @@ absl::Status DeploymentNotFound(const std::string& agent);
 // With organization and agent filled in; pinned. nullopt when there is none.
 absl::StatusOr<std::optional<Deployment>> FindDeployment(Transaction& transaction, const std::string& organization,
                                                          const std::string& agent);
-// What the region holds of it; pins nothing.
-absl::StatusOr<PlacementStatus> StatusOf(const UseCaseDeps& deps, const Deployment& deployment);
+// The deployment, read a moment ago, and what the region holds of it, as they were at one moment: a write in between has the deployment read
+// again. Pins nothing; says nothing of the region's connection. nullopt: it is gone by now.
+absl::StatusOr<std::optional<DeploymentView>> CurrentView(const UseCaseDeps& deps, Deployment deployment);
 
 // Names what is bound: uids, generations, keys.
 void Bind(const BoundSets& sets, Deployment& deployment);

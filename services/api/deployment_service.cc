@@ -1,7 +1,10 @@
 #include "services/api/deployment_service.h"
 
+#include <optional>
+
 #include "keyferry/v1/deployments.grpc.pb.h"
 #include "libs/rpc/model_conversion.h"
+#include "libs/rpc/shared_answer.h"
 #include "services/api/deployments.h"
 #include "services/api/view_conversion.h"
 
@@ -30,17 +33,35 @@ DeployRequest WantedBy(const Caller& caller, const Request& wire, IfExists if_ex
   return request;
 }
 
+IfExists IfExistsOf(const v1::CreateDeploymentRequest& wire) {
+  return wire.allow_existing() ? IfExists::kUpdate : IfExists::kRefuse;
+}
+
+std::shared_ptr<const v1::Deployment> Wire(const DeploymentView& view) {
+  auto wire = std::make_shared<v1::Deployment>();
+  ToProto(view, *wire);
+  return wire;
+}
+
 class DeploymentsService final : public v1::Deployments::CallbackService {
  public:
-  DeploymentsService(Guard& guard, const UseCaseDeps& deps) : guard_(guard), deployments_(deps) {}
+  DeploymentsService(Guard& guard, const UseCaseDeps& deps) : guard_(guard), deployments_(deps) {
+    SetMessageAllocatorFor_CreateDeployment(&create_messages_);
+  }
 
   ServerUnaryReactor* CreateDeployment(CallbackServerContext* context, const v1::CreateDeploymentRequest* request,
                                        v1::Deployment* response) override {
     const auto body = [=, this](const Caller& caller, Guard::Done done) {
-      const IfExists if_exists = request->allow_existing() ? IfExists::kUpdate : IfExists::kRefuse;
-      deployments_.Deploy(WantedBy(caller, *request, if_exists), Answering(response, std::move(done)));
+      deployments_.Deploy(WantedBy(caller, *request, IfExistsOf(*request)), Answering(response, std::move(done)));
     };
-    return guard_.Run(context, "Deployments/CreateDeployment", request->deployment().organization(), body);
+    const auto quick = [=, this](const Caller& caller) -> std::optional<absl::Status> {
+      if (!request->validate_only()) return std::nullopt;
+      const auto shared = deployments_.DeployFromMemory(WantedBy(caller, *request, IfExistsOf(*request)));
+      if (shared == nullptr) return std::nullopt;
+      ShareAnswer<v1::CreateDeploymentRequest, v1::Deployment>(*context, shared->ShownBy<v1::Deployment>(Wire));
+      return absl::OkStatus();
+    };
+    return guard_.RunQuick(context, "Deployments/CreateDeployment", request->deployment().organization(), quick, body);
   }
 
   ServerUnaryReactor* UpdateDeployment(CallbackServerContext* context, const v1::UpdateDeploymentRequest* request,
@@ -90,6 +111,7 @@ class DeploymentsService final : public v1::Deployments::CallbackService {
  private:
   Guard& guard_;
   const Deployments deployments_;
+  AnswerSharing<v1::CreateDeploymentRequest, v1::Deployment> create_messages_;
 };
 
 }  // namespace

@@ -12,7 +12,9 @@
 #include "libs/crypto/aead.h"
 #include "libs/model/names.h"
 #include "libs/storage/keys.h"
+#include "services/api/deployment_checks.h"
 #include "services/api/deployment_gate.h"
+#include "services/api/deployment_memory.h"
 #include "services/api/deployment_rows.h"
 #include "services/api/paging.h"
 #include "services/api/quotas.h"
@@ -21,39 +23,6 @@
 
 namespace keyferry {
 namespace {
-
-void CheckLength(std::string_view reason, std::string_view field, size_t length, size_t limit, Violations& violations) {
-  if (length <= limit) return;
-  violations.Add(reason,
-                 FieldViolation{std::string(field), absl::StrCat("must be at most ", limit, " bytes; found ", length)});
-}
-
-absl::Status CheckFields(const DeployRequest& request) {
-  const Deployment& wanted = request.wanted;
-  Violations violations;
-  violations.Add("INVALID_AGENT_NAME", CheckAgentName("deployment.agent", wanted.agent));
-  if (!wanted.secret_set.empty()) {
-    violations.Add("INVALID_SECRET_SET_NAME", CheckSecretSetName("deployment.secret_set", wanted.secret_set));
-  }
-  if (!wanted.image_pull_secret.empty()) {
-    violations.Add("INVALID_SECRET_SET_NAME",
-                   CheckSecretSetName("deployment.image_pull_secret", wanted.image_pull_secret));
-  }
-  CheckLength("INVALID_IMAGE", "deployment.image", wanted.image.size(), kMaxImageLength, violations);
-  CheckLength("INVALID_CLIENT_DATA", "deployment.client_data", wanted.client_data.size(), kMaxClientDataBytes,
-              violations);
-  if (wanted.required_keys.size() > kMaxKeysPerSet) {
-    violations.Add("INVALID_REQUIRED_KEYS", FieldViolation{"deployment.required_keys",
-                                                           absl::StrCat("must be at most ", kMaxKeysPerSet,
-                                                                        " keys; found ", wanted.required_keys.size())});
-  }
-  for (size_t i = 0; i < wanted.required_keys.size() && i < kMaxKeysPerSet; ++i) {
-    violations.Add("INVALID_SECRET_KEY",
-                   CheckSecretKey(absl::StrCat("deployment.required_keys[", i, "]"), wanted.required_keys[i]));
-  }
-  CheckConditions(request.conditions, violations);
-  return violations.ToStatus();
-}
 
 WriteSubject SubjectOf(const std::string& agent) { return {.noun = "agent", .metadata_key = "agent", .name = agent}; }
 
@@ -167,15 +136,19 @@ absl::StatusOr<std::string> RegionFor(Transaction& transaction, const Deployment
   return region;
 }
 
-Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& existing, std::string region,
-                  absl::Time now) {
+Deployment NextOf(const Deployment& wanted, const std::optional<Deployment>& existing, std::string region) {
   Deployment next = wanted;
   next.region = std::move(region);
   next.uid = existing ? existing->uid : NewUid();
   next.generation = existing ? existing->generation + 1 : 1;
-  next.create_time = existing ? existing->create_time : now;
-  next.update_time = now;
+  if (existing) next.create_time = existing->create_time;
   return next;
+}
+
+void SetTimes(DeploymentView& view, absl::Time now) {
+  if (view.deployment.generation == 1) view.deployment.create_time = now;
+  view.deployment.update_time = now;
+  view.status.last_transition_time = now;
 }
 
 // What is there is what deploying again would make, and its region may yet prove it or has.
@@ -194,8 +167,10 @@ bool IsUnchanged(const DeployRequest& request, const BoundSets& sets, const std:
 }
 
 absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCaseDeps& deps,
-                                          const DeployRequest& request, QuotaClaim& claim) {
+                                          const DeployRequest& request, DeploymentMemory& memory, QuotaClaim& claim) {
   claim.Begin();
+  // Before anything is read: an answer must not count in a later lineage than its rows were read in.
+  const uint64_t lineage = deps.writer.term().lineage;
   const Deployment& wanted = request.wanted;
   const absl::Time now = deps.clock.Now();
   ASSIGN_OR_RETURN(const OrganizationRow organization, ReadOrganization(transaction, wanted.organization));
@@ -212,7 +187,7 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   ASSIGN_OR_RETURN(std::string region, RegionFor(transaction, wanted, existing, sets, organization));
   PlacementStatus before;
   if (existing) {
-    ASSIGN_OR_RETURN(before, StatusOf(deps, *existing));
+    ASSIGN_OR_RETURN(before, ReadPlacement(transaction, existing->region, ObjectIdOf(*existing), existing->uid, lineage));
   }
   if (IsUnchanged(request, sets, existing, before)) {
     const DeploymentView view{.deployment = *existing, .status = before, .unchanged = true};
@@ -223,12 +198,17 @@ absl::StatusOr<DeploymentView> PlanDeploy(Transaction& transaction, const UseCas
   RETURN_IF_ERROR(CheckGate(sets, wanted.required_keys));
   if (!existing) RETURN_IF_ERROR(claim.Add(organization));
 
-  DeploymentView view{.deployment = NextOf(wanted, existing, std::move(region), now)};
-  view.status.last_transition_time = now;
+  DeploymentView view{.deployment = NextOf(wanted, existing, std::move(region))};
+  SetTimes(view, now);
   Bind(sets, view.deployment);
   view.status.observed_generation = before.observed_generation;
   view.status.ready_generation = before.ready_generation;
-  if (request.conditions.validate_only) return view;
+  if (request.conditions.validate_only) {
+    std::optional<int64_t> quota;
+    if (!existing) quota = LimitOf(QuotaKind::kDeployments, organization);
+    memory.Remember(request, {.view = view, .quota = quota, .lineage = lineage, .rows = Transaction(transaction).TakeCommit({}).preconditions});
+    return view;
+  }
   RETURN_IF_ERROR(TakeSealedValues(transaction, sets, organization.uid, view.deployment));
   RETURN_IF_ERROR(WriteDeployment(transaction, existing, view.deployment, now));
   identity.Remember(transaction, *organization_keys, /*blind=*/false, EncodeAnswer(view), now);
@@ -259,13 +239,29 @@ std::optional<bool> IsConnected(const UseCaseDeps& deps, const std::string& regi
   return deps.region_connected(region);
 }
 
-absl::Status CheckAgent(const std::string& agent) {
-  Violations violations;
-  violations.Add("INVALID_AGENT_NAME", CheckAgentName("agent", agent));
-  return violations.ToStatus();
-}
-
 }  // namespace
+
+Deployments::Deployments(const UseCaseDeps& deps) : deps_(deps), memory_(std::make_shared<DeploymentMemory>(deps.writer.store)) {}
+
+std::shared_ptr<const SharedDeploymentView> Deployments::DeployFromMemory(const DeployRequest& request) const {
+  const auto remembered = memory_->Find(request, deps_.writer.term().lineage);
+  if (remembered == nullptr) return nullptr;
+  const DeploymentMemory::Answer& answer = remembered->answer();
+  if (answer.quota && deps_.quotas != nullptr) {
+    const std::optional<int64_t> used = deps_.quotas->CountInMemory(request.wanted.organization, QuotaKind::kDeployments);
+    if (!used || *used >= *answer.quota) return nullptr;
+  }
+  const absl::Time now = deps_.clock.Now();
+  const std::optional<bool> connected = IsConnected(deps_, answer.view.deployment.region);
+  const auto said = remembered->Said();
+  if (said != nullptr && said->view().region_connected == connected && now - said->view().deployment.update_time <= kMaxSharedAge) return said;
+  DeploymentView view = answer.view;
+  SetTimes(view, now);
+  view.region_connected = connected;
+  auto shared = std::make_shared<const SharedDeploymentView>(std::move(view));
+  remembered->Say(shared);
+  return shared;
+}
 
 void Deployments::Deploy(DeployRequest request, Done done) const {
   if (absl::Status invalid = CheckFields(request); !invalid.ok()) return done(invalid);
@@ -274,8 +270,8 @@ void Deployments::Deploy(DeployRequest request, Done done) const {
   auto claim = std::make_shared<QuotaClaim>(deps_.quotas, request.wanted.organization, QuotaKind::kDeployments);
   RunUseCase<DeploymentView>(
       deps_, validate_only,
-      [deps = deps_, request = std::move(request), claim](Transaction& transaction) {
-        return PlanDeploy(transaction, deps, request, *claim);
+      [deps = deps_, memory = memory_, request = std::move(request), claim](Transaction& transaction) {
+        return PlanDeploy(transaction, deps, request, *memory, *claim);
       },
       [deps = deps_, claim, validate_only, done = std::move(done)](absl::StatusOr<DeploymentView> view) {
         claim->Settle(view.ok() && !validate_only);
@@ -310,11 +306,10 @@ absl::StatusOr<DeploymentView> Deployments::Get(const std::string& organization,
   RETURN_IF_ERROR(CheckAgent(agent));
   ASSIGN_OR_RETURN(std::optional<Deployment> deployment, FindDeployment(reads, organization, agent));
   if (!deployment) return DeploymentNotFound(agent);
-  DeploymentView view;
-  ASSIGN_OR_RETURN(view.status, StatusOf(deps_, *deployment));
-  view.region_connected = IsConnected(deps_, deployment->region);
-  view.deployment = *std::move(deployment);
-  return view;
+  ASSIGN_OR_RETURN(std::optional<DeploymentView> view, CurrentView(deps_, *std::move(deployment)));
+  if (!view) return DeploymentNotFound(agent);
+  view->region_connected = IsConnected(deps_, view->deployment.region);
+  return *std::move(view);
 }
 
 absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listing) const {
@@ -331,16 +326,16 @@ absl::StatusOr<DeploymentPage> Deployments::List(const DeploymentListing& listin
   RETURN_IF_ERROR(VisitRows(deps_.writer.store, keys::Deployments(listing.organization), after,
                             [&](const KeyedRow& row) -> absl::StatusOr<bool> {
                               if (!budget.Look(row.key)) return false;
-                              DeploymentView view;
-                              ASSIGN_OR_RETURN(view.deployment, Decode<Deployment>(row.row.value));
-                              if (!listing.region.empty() && view.deployment.region != listing.region) return true;
-                              view.deployment.organization = listing.organization;
-                              view.deployment.agent = keys::LastPart(row.key);
-                              view.deployment.sealed_object.clear();
-                              ASSIGN_OR_RETURN(view.status, StatusOf(deps_, view.deployment));
-                              view.region_connected = IsConnected(deps_, view.deployment.region);
-                              if (!budget.Admit(WireBytesOf(view))) return false;
-                              page.deployments.push_back(std::move(view));
+                              ASSIGN_OR_RETURN(Deployment found, Decode<Deployment>(row.row.value));
+                              if (!listing.region.empty() && found.region != listing.region) return true;
+                              found.organization = listing.organization;
+                              found.agent = keys::LastPart(row.key);
+                              ASSIGN_OR_RETURN(auto view, CurrentView(deps_, std::move(found)));
+                              if (!view) return true;
+                              view->deployment.sealed_object.clear();
+                              view->region_connected = IsConnected(deps_, view->deployment.region);
+                              if (!budget.Admit(WireBytesOf(*view))) return false;
+                              page.deployments.push_back(*std::move(view));
                               return true;
                             }));
   if (!budget.last_name().empty()) page.next_page_token = tokens.Make(budget.last_name());

@@ -17,25 +17,16 @@
 #define KEYFERRY_SERVICES_API_DEPLOYMENTS_H_
 
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "libs/model/secret_set.h"
-#include "services/api/placements.h"
+#include "services/api/deployment_view.h"
 #include "services/api/use_case.h"
 
 namespace keyferry {
-
-struct DeploymentView {
-  Deployment deployment;
-  PlacementStatus status;
-  // nullopt: not known.
-  std::optional<bool> region_connected;
-  // Answers a write that had nothing to do: kRequireSkipUnchanged.
-  bool unchanged = false;
-};
 
 struct DeploymentPage {
   // Without their sealed objects.
@@ -73,14 +64,19 @@ struct DeployRequest {
   std::string request_content;
 };
 
+class DeploymentMemory;
+
 class Deployments {
  public:
   using Done = std::function<void(absl::StatusOr<DeploymentView>)>;
 
   // The deps' referents outlive this and every call of it.
-  explicit Deployments(const UseCaseDeps& deps) : deps_(deps) {}
+  explicit Deployments(const UseCaseDeps& deps);
 
   void Deploy(DeployRequest request, Done done) const;
+  // What Deploy would answer to this validate_only request at this moment, where memory tells that it is yes; its times are at most kMaxSharedAge
+  // ago. Never waits. Null: ask Deploy.
+  std::shared_ptr<const SharedDeploymentView> DeployFromMemory(const DeployRequest& request) const;
   // The values leave the region's store in the background.
   void Delete(std::string organization, std::string agent, WriteConditions conditions,
               std::function<void(absl::Status)> done) const;
@@ -91,6 +87,7 @@ class Deployments {
 
  private:
   const UseCaseDeps deps_;
+  const std::shared_ptr<DeploymentMemory> memory_;
 };
 
 }  // namespace keyferry

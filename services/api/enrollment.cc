@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/crypto/aead.h"
 #include "libs/crypto/certificate.h"
 #include "libs/crypto/sealing_key_proof.h"
@@ -118,12 +119,14 @@ class StoredEnrollment final : public Enrollment {
                 CertificateDone done) override {
     absl::StatusOr<ProvisionerCertificate> issued = IssueFor(caller, ask, proof);
     if (!issued.ok()) return done(std::move(issued));
+    FAILPOINT("enrollment.certificate_issued");
     const auto certificate = std::make_shared<const ProvisionerCertificate>(*std::move(issued));
     RunTransaction(
         parts_.deps.writer,
         [this, certificate, region = caller.region, token = std::string(TokenIdOf(caller)),
          ask](Transaction& transaction) { return PlanComplete(transaction, region, token, ask, *certificate); },
         [certificate, done = std::move(done)](const absl::StatusOr<Revision>& committed) {
+          FAILPOINT("enrollment.token_used");
           if (!committed.ok()) return done(committed.status());
           done(*certificate);
         });
@@ -143,6 +146,7 @@ class StoredEnrollment final : public Enrollment {
         },
         [this, certificate, region = caller.region, id = caller.provisioner_id,
          done = std::move(done)](const absl::StatusOr<Revision>& committed) {
+          FAILPOINT("enrollment.renewed");
           if (!committed.ok()) return done(committed.status());
           if (parts_.certificate_renewed) parts_.certificate_renewed(region, id, certificate->expire_time);
           done(*certificate);
@@ -176,6 +180,7 @@ class StoredEnrollment final : public Enrollment {
           return PlanChange(transaction, caller, sealing_key, proof);
         },
         [this, region = caller.region, done = std::move(done)](const absl::StatusOr<Revision>& committed) {
+          FAILPOINT("sealing_key.change_committed");
           if (committed.ok() && parts_.sealing_key_changed) parts_.sealing_key_changed(region);
           done(committed.status());
         });

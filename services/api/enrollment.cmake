@@ -2,7 +2,7 @@
 keyferry_library(keyferry_api_enrollment
   SOURCES enrollment.cc enrollment_service.cc enrollment_tokens.cc region_authority.cc region_authority_roots.cc
   PUBLIC keyferry_storage keyferry_model keyferry_crypto keyferry_common keyferry_rpc keyferry_api_sets keyferry_api_edge
-  PRIVATE wire_protos)
+  PRIVATE wire_protos keyferry_failpoints)
 
 keyferry_test(api_enrollment_test
   SOURCES enrollment_test.cc enrollment_tokens_test.cc region_authority_test.cc region_provisioners_test.cc

@@ -6,7 +6,7 @@
 namespace keyferry {
 namespace {
 
-constexpr size_t kPageSize = 32;
+constexpr size_t kPageSize = 64;
 constexpr int kCandidatesPerTurn = 64;
 
 }  // namespace
@@ -46,17 +46,17 @@ absl::StatusOr<std::vector<ObjectId>> EventFeed::NextPage(Source source) {
   absl::StatusOr<std::vector<ObjectId>> page = std::vector<ObjectId>();
   if (source == kRetries && retries_) {
     page = retries_->Next(kPageSize);
-    if (page.ok() && page->empty()) retries_.reset();
+    if (page.ok() && (page->empty() || retries_->at_end())) retries_.reset();
   } else if (source == kPending && pending_dirty_) {
     const uint64_t head = Head();
     page = pending_.Next(kPageSize);
-    if (page.ok() && page->empty()) {
+    if (page.ok() && (page->empty() || pending_.at_end())) {
       pending_dirty_ = false;
       scanned_head_ = head;
     }
   } else if (source == kResync && resync_ && !resync_->walked) {
     page = resync_->Next(kPageSize);
-    if (page.ok() && page->empty()) resync_->walked = true;
+    if (page.ok() && (page->empty() || resync_->at_end())) resync_->walked = true;
   }
   return page;
 }

@@ -57,7 +57,7 @@ EventFeed::~EventFeed() { Stop(); }
 void EventFeed::Start(const RegionStateRow& state, Revision state_revision) {
   const std::weak_ptr<EventFeed> weak = weak_from_this();
   acks_ = std::make_shared<AckQueue>(
-      settings_, [this] { return Context(); }, [this](const AckReport& ack, AckEffect effect) { Settled(ack, effect); });
+      settings_, [this] { return Context(); }, [this](const AckReport& ack, AckEffect effect) { Settled(ack, effect); }, [this] { Pump(); });
   audit_ = std::make_shared<InventoryAudit>(
       settings_, InventoryAudit::Findings{.lost = [this](std::vector<ObjectId> objects) { Drifted(std::move(objects)); },
                                           .stray = [this](std::vector<ObjectId> objects) {
@@ -135,7 +135,6 @@ void EventFeed::Settled(const AckReport& ack, AckEffect effect) {
     suspects_.WaitAnew(settings_.clock.Monotonic());
   }
   if (deferred_.erase(ack.object) > 0) ready_.push_front({ack.object});
-  Pump();
 }
 
 // Only an answer to what it was sent is evidence of a rewind.

@@ -156,6 +156,32 @@ TEST_F(EventFeedTest, BatchesHoldAtMostSixteenEvents) {
   EXPECT_EQ(AllEvents().size(), static_cast<size_t>(kMaxEventsPerBatch + 1));
 }
 
+TEST_F(EventFeedTest, TheCreditOfAcksThatWereSettledTogetherIsSpentTogether) {
+  Connect([](v1::Hello& hello) { hello.set_max_inflight_objects(kMaxEventsPerBatch); });
+  for (int i = 0; i < 2 * kMaxEventsPerBatch; ++i) scene_.Write(kRegion, absl::StrCat("set-", 10 + i));
+  const std::vector<v1::Event> first = AllEvents();
+  ASSERT_EQ(first.size(), static_cast<size_t>(kMaxEventsPerBatch));
+  const size_t messages = provisioner_->log().size();
+  v1::ProvisionerMessage answer;
+  for (const v1::Event& event : first) *answer.mutable_acks()->add_acks() = region_.Apply(event);
+  provisioner_->Say(answer);
+  EXPECT_EQ(AllEvents().size(), static_cast<size_t>(kMaxEventsPerBatch));
+  EXPECT_EQ(provisioner_->log().size(), messages + 1);
+}
+
+TEST_F(EventFeedTest, AcksAreSettledWhetherTheirCommitIsPlannedOnTheStrandOrBesideIt) {
+  for (const size_t count : {kMaxAcksPlannedOnStrand, kMaxAcksPlannedOnStrand + 1}) {
+    Connect([count](v1::Hello& hello) { hello.set_max_inflight_objects(static_cast<uint32_t>(count)); });
+    for (size_t i = 0; i < count; ++i) scene_.Write(kRegion, absl::StrCat("set-", i));
+    v1::ProvisionerMessage answer;
+    for (const v1::Event& event : AllEvents()) *answer.mutable_acks()->add_acks() = region_.Apply(event);
+    ASSERT_EQ(answer.acks().acks_size(), static_cast<int>(count));
+    provisioner_->Say(answer);
+    scene_.executor().RunUntilIdle();
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(scene_.ReadinessOf(kRegion, SetNamed(absl::StrCat("set-", i))), Readiness::kReady);
+  }
+}
+
 TEST_F(EventFeedTest, BatchesHoldAtMostOneMebibyte) {
   for (int i = 0; i < 8; ++i) scene_.Write(kRegion, absl::StrCat("set-", i), 300'000);
   Connect();

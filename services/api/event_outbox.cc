@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "keyferry/v1/provisioning.pb.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/limits.h"
 #include "services/api/provisioning_messages.h"
 #include "services/api/region_metrics.h"
@@ -34,6 +35,7 @@ void EventOutbox::Flush() {
   message.mutable_events()->Swap(batch_.get());
   batch_bytes_ = 0;
   ++outstanding_count_;
+  FAILPOINT("events.before_send");
   settings_.send(message);
 }
 

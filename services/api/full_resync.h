@@ -29,6 +29,7 @@ class FullResync {
         sync_id(std::move(sync_id)), scan_(PlacementScan::OfAll(store, region)) {}
 
   absl::StatusOr<std::vector<ObjectId>> Next(size_t limit) { return scan_.Next(limit); }
+  bool at_end() const { return scan_.at_end(); }
   // An event of it was sent.
   void Count(const ObjectId& object) {
     ++object_count_;

@@ -8,15 +8,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
-#include "libs/common/log.h"
 #include "libs/common/status_macros.h"
-#include "libs/metrics/metrics.h"
 #include "libs/model/names.h"
-#include "libs/rpc/status_conversion.h"
 #include "services/api/access_policy.h"
 #include "services/api/audit_trail.h"
 #include "services/api/call_limits.h"
 #include "services/api/call_metadata.h"
+#include "services/api/call_report.h"
 #include "services/api/call_scope.h"
 #include "services/api/client_address.h"
 #include "services/api/credential_watch.h"
@@ -41,14 +39,16 @@ absl::Status KeyEnded() {
   return Unauthenticated("the API key is not valid any more; have an admin make a new one");
 }
 
-bool HidesItsText(const absl::Status& status) {
-  return absl::IsInternal(status) || absl::IsUnknown(status) || absl::IsDataLoss(status);
-}
-
 // A state of the house (its store, its keyring) that no handler made an answer of is none of the caller's business.
 absl::Status HideHouseStates(absl::Status status) {
   if (!absl::IsFailedPrecondition(status) || !ReasonOf(status).empty()) return status;
   return absl::InternalError(status.message());
+}
+
+// Empty: it is none.
+std::string_view KeyIdOf(std::string_view token) {
+  const std::optional<ParsedApiKey> parsed = ParseApiKey(token);
+  return parsed ? parsed->id : std::string_view();
 }
 
 Role RoleOf(const SpiffeId& id) {
@@ -98,39 +98,6 @@ absl::Status CheckOrganization(const AccessRow& row, const std::string& named, C
   return absl::OkStatus();
 }
 
-// Methods are those of the access table: whatever else is called does not come here.
-void CountCall(std::string_view method, absl::StatusCode code, absl::Duration took) {
-  static CounterFamily calls("keyferry_api_calls_total", "Calls answered, streams when they are admitted, by RPC and gRPC status.");
-  static HistogramFamily durations("keyferry_api_call_duration_seconds", "From a call's arrival to its answer.", SecondsBuckets());
-  calls.Add({{"method", std::string(method)}, {"code", absl::StatusCodeToString(code)}});
-  if (took > absl::ZeroDuration()) durations.Observe({{"method", std::string(method)}}, absl::ToDoubleSeconds(took));
-}
-
-void LogCall(std::string_view method, const Caller& caller, const absl::Status& status, absl::Duration took) {
-  CountCall(method, status.code(), took);
-  Log(Severity::kInfo, "call",
-      {{"method", method},
-       {"principal", caller.principal},
-       {"organization", caller.organization},
-       {"code", absl::StatusCodeToString(status.code())},
-       {"reason", ReasonOf(status)},
-       {"milliseconds", absl::ToInt64Milliseconds(took)},
-       {"request_id", caller.request_id}});
-}
-
-// The status for the wire; what it hides goes to the log.
-grpc::Status Convert(const absl::Status& status, std::string_view method, const Caller& caller) {
-  if (!HidesItsText(status)) return ToGrpcStatus(status, "");
-  const std::string incident = NewIncidentId();
-  Log(Severity::kError, "incident",
-      {{"incident", incident},
-       {"method", method},
-       {"principal", caller.principal},
-       {"request_id", caller.request_id},
-       {"error", status}});
-  return ToGrpcStatus(status, incident);
-}
-
 // Where answers are told of.
 struct Books {
   const Clock& clock;
@@ -168,7 +135,7 @@ class Call {
     const absl::Status status = HideHouseStates(answer);
     books_.RecordDenial(audited.method, audited.caller, status);
     reactor_->Finish(Convert(status, audited.method, audited.caller));
-    LogCall(audited.method, audited.caller, status, books_.clock.Monotonic() - start_);
+    ReportCall(audited.method, audited.caller, status, books_.clock.Monotonic() - start_);
   }
 
   absl::Status CheckAlive() const {
@@ -202,23 +169,22 @@ class AccessGuard final : public Guard {
                                 const std::string& organization, Body body) override {
     const auto call = std::make_shared<Call>(context, method, books_);
     grpc::ServerUnaryReactor* const reactor = call->reactor();
-    const absl::Status identified = Identify(*context, method, organization, call->audited.caller);
-    if (!identified.ok()) {
-      call->Finish(identified);
-      return reactor;
+    if (LetsIn(*call, *context, organization)) Enqueue(call, std::move(body));
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* RunQuick(grpc::CallbackServerContext* context, std::string_view method,
+                                     const std::string& organization, const Quick& quick, Body body) override {
+    const auto call = std::make_shared<Call>(context, method, books_);
+    grpc::ServerUnaryReactor* const reactor = call->reactor();
+    if (!LetsIn(*call, *context, organization)) return reactor;
+    if (const absl::Status alive = call->CheckAlive(); !alive.ok()) {
+      call->Finish(alive);
+    } else if (const std::optional<absl::Status> answer = quick(call->audited.caller)) {
+      call->Finish(*answer);
+    } else {
+      Enqueue(call, std::move(body));
     }
-    if (waiting_.fetch_add(1) >= parts_.max_calls_waiting) {
-      --waiting_;
-      call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "the server has too many calls waiting; try again",
-                             {.reason = "OVERLOADED", .retry_after = absl::Seconds(1)}));
-      return reactor;
-    }
-    parts_.executor.Run([this, call, body = std::move(body)] {
-      --waiting_;
-      if (const absl::Status alive = call->CheckAlive(); !alive.ok()) return call->Finish(alive);
-      const CallScope scope(std::shared_ptr<const AuditedCall>(call, &call->audited));
-      body(call->audited.caller, [call](const absl::Status& status) { call->Finish(status); });
-    });
     return reactor;
   }
 
@@ -227,7 +193,7 @@ class AccessGuard final : public Guard {
     Caller caller{.request_id = RequestIdOf(context)};
     const absl::Status status = HideHouseStates(Identify(context, method, organization, caller));
     books_.RecordDenial(method, caller, status);
-    LogCall(method, caller, status, absl::ZeroDuration());
+    ReportCall(method, caller, status, absl::ZeroDuration());
     if (!status.ok()) return status;
     return caller;
   }
@@ -247,6 +213,28 @@ class AccessGuard final : public Guard {
   }
 
  private:
+  // Whether the call may run; otherwise it is answered.
+  bool LetsIn(Call& call, const grpc::CallbackServerContext& context, const std::string& organization) {
+    const absl::Status identified = Identify(context, call.audited.method, organization, call.audited.caller);
+    if (!identified.ok()) call.Finish(identified);
+    return identified.ok();
+  }
+
+  // G4.
+  void Enqueue(const std::shared_ptr<Call>& call, Body body) {
+    if (waiting_.fetch_add(1) >= parts_.max_calls_waiting) {
+      --waiting_;
+      return call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "the server has too many calls waiting; try again",
+                                    {.reason = "OVERLOADED", .retry_after = absl::Seconds(1)}));
+    }
+    parts_.executor.Run([this, call, body = std::move(body)] {
+      --waiting_;
+      if (const absl::Status alive = call->CheckAlive(); !alive.ok()) return call->Finish(alive);
+      const CallScope scope(std::shared_ptr<const AuditedCall>(call, &call->audited));
+      body(call->audited.caller, [call](const absl::Status& status) { call->Finish(status); });
+    });
+  }
+
   // Fills the caller, as far as it gets: also a denied call is logged with its principal.
   absl::Status Identify(const grpc::CallbackServerContext& context, std::string_view method,
                         const std::string& organization, Caller& caller) {
@@ -282,14 +270,14 @@ class AccessGuard final : public Guard {
     if (!token.ok()) return Refused(token.status(), "", address, /*guessed=*/true);
     if (!*token)
       return Refused(Unauthenticated("no credential; send `authorization: Bearer <API key>`"), "", address, /*guessed=*/true);
-    const std::optional<ParsedApiKey> parsed = ParseApiKey(**token);
-    const std::string_view id = parsed ? parsed->id : std::string_view();
     std::shared_ptr<const IdentifiedApiKey> ended;
     absl::StatusOr<Caller> verified = Verify(**token, &ended);
     if (ended != nullptr) Become(CallerOf(*ended), caller);
-    if (!verified.ok()) return Refused(verified.status(), id, address, /*guessed=*/ended == nullptr);
+    if (!verified.ok()) return Refused(verified.status(), KeyIdOf(**token), address, /*guessed=*/ended == nullptr);
     Become(*std::move(verified), caller);
-    return parts_.limits == nullptr ? absl::OkStatus() : parts_.limits->AdmitCaller(caller, id);
+    if (parts_.limits == nullptr) return absl::OkStatus();
+    const bool has_key = absl::StartsWith(caller.principal, kApiKeyPrincipal);
+    return parts_.limits->AdmitCaller(caller, has_key ? std::string_view(caller.principal).substr(kApiKeyPrincipal.size()) : "");
   }
 
   // The answer to a credential that does not count, after all the work that one which counts costs.

@@ -10,6 +10,8 @@
 //   G4  Only an admitted call waits for a thread: nobody fills the queue without a credential.
 //   G5  A revoked identity is refused before anything is looked up. What ends a credential ends its open streams within 5 s.
 //   G6  Every refusal by right or rule (docs/access.md, "What is recorded") goes to the audit trail.
+//   G7  What runs on gRPC's threads (Quick, and who the caller is) ends soon: no lock that is held for long, no wait for a disk or
+//   another process, but for the read of a credential that nobody used lately.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_API_GUARD_H_
@@ -19,8 +21,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,11 +44,19 @@ class Guard {
   // answers INTERNAL.
   using Body = std::function<void(const Caller& caller, Done done)>;
 
+  // Answers a call at once, from memory: G7. nullopt: it cannot, and left the response as it was.
+  using Quick = std::function<std::optional<absl::Status>(const Caller& caller)>;
+
   virtual ~Guard() = default;
 
   // Unary RPCs. `method` is `Service/Rpc`; `organization` is what the request names, empty for the caller's own.
   virtual grpc::ServerUnaryReactor* Run(grpc::CallbackServerContext* context, std::string_view method,
                                         const std::string& organization, Body body) = 0;
+  // Asks `quick` first, on gRPC's thread; unless it answered, as Run.
+  virtual grpc::ServerUnaryReactor* RunQuick(grpc::CallbackServerContext* context, std::string_view method,
+                                             const std::string& organization, const Quick& /*quick*/, Body body) {
+    return Run(context, method, organization, std::move(body));
+  }
 
   // Streams: the caller, or Unauthenticated, PermissionDenied, NotFound (a foreign organization).
   virtual absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,

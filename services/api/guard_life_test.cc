@@ -5,6 +5,7 @@
 
 #include <mutex>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "keyferry/v1/organizations.grpc.pb.h"
@@ -147,6 +148,46 @@ TEST_F(GuardLifeTest, ABodyWorksOnBehalfOfItsCall) {
   EXPECT_EQ(seen->method, "Regions/ListRegions");
   EXPECT_EQ(seen->caller.principal, "apiKey:" + admin_id_);
   EXPECT_EQ(seen->caller.organization, "acme");
+}
+
+TEST_F(GuardLifeTest, AQuickAnswerWaitsForNoThread) {
+  scene_.regions->quick = [](const Caller&) { return absl::OkStatus(); };
+  scene_.regions->body = [](const Caller&, const Guard::Done& done) { done(absl::InternalError("the body ran")); };
+  absl::Notification released;
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  for (int i = 0; i < kSceneCallsWaiting + 1; ++i) EXPECT_THAT(ListRegions(admin_), IsOk());
+  released.Notify();
+}
+
+TEST_F(GuardLifeTest, WhatHasNoQuickAnswerRunsItsBody) {
+  bool asked = false;
+  scene_.regions->quick = [&](const Caller& caller) {
+    asked = caller.principal == "apiKey:" + admin_id_;
+    return std::nullopt;
+  };
+  scene_.regions->body = [](const Caller&, const Guard::Done& done) { done(absl::OkStatus()); };
+  EXPECT_THAT(ListRegions(admin_), IsOk());
+  EXPECT_TRUE(asked);
+}
+
+TEST_F(GuardLifeTest, WhoIsRefusedGetsNoQuickAnswer) {
+  scene_.regions->quick = [](const Caller&) -> std::optional<absl::Status> {
+    ADD_FAILURE() << "asked";
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(ListRegions(""), FailsWith(StatusCode::kUnauthenticated, "UNAUTHENTICATED"));
+  EXPECT_THAT(ListRegions("ke_good"), FailsWith(StatusCode::kPermissionDenied, "PERMISSION_DENIED"));
+  EXPECT_EQ(denials_.Take().size(), 2U);
+}
+
+TEST_F(GuardLifeTest, AQuickRefusalIsRecordedAndToldAsAnyOther) {
+  scene_.regions->quick = [](const Caller&) { return MakeError(StatusCode::kAborted, "no", {.reason = "SECRET_SET_PENDING"}); };
+  EXPECT_THAT(ListRegions(admin_), FailsWith(StatusCode::kAborted, "SECRET_SET_PENDING"));
+  EXPECT_EQ(denials_.Take().size(), 1U);
+  scene_.regions->quick = [](const Caller&) { return absl::InternalError("of the house"); };
+  const absl::Status hidden = ListRegions(admin_);
+  EXPECT_THAT(hidden, StatusIs(StatusCode::kInternal));
+  EXPECT_FALSE(absl::StrContains(hidden.message(), "house"));
 }
 
 TEST_F(GuardLifeTest, EveryRefusalByRightIsRecordedOnce) {

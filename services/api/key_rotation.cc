@@ -1,10 +1,11 @@
 #include "services/api/key_rotation.h"
 
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/error.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
@@ -68,7 +69,7 @@ class RotationJobs : public std::enable_shared_from_this<RotationJobs> {
   }
 
   std::vector<KeyRotationProgress> Running() const {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     std::vector<KeyRotationProgress> running;
     for (const auto& [owner, job] : jobs_) running.push_back(job->progress());
     return running;
@@ -101,7 +102,7 @@ class RotationJobs : public std::enable_shared_from_this<RotationJobs> {
   }
 
   void Run(const std::string& owner, const RotationRow& row, const Added& added) {
-    if (const std::lock_guard lock(mutex_); jobs_.contains(owner)) {
+    if (const absl::MutexLock lock(&mutex_); jobs_.contains(owner)) {
       // Its row is gone already, or this one could not be there.
       next_[owner] = [this, owner, row, added] { Run(owner, row, added); };
       return;
@@ -110,7 +111,7 @@ class RotationJobs : public std::enable_shared_from_this<RotationJobs> {
       if (const auto jobs = self.lock()) jobs->Ended(owner);
     });
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       jobs_[owner] = job;
     }
     job->Run(added);
@@ -118,7 +119,7 @@ class RotationJobs : public std::enable_shared_from_this<RotationJobs> {
 
   void Ended(const std::string& owner) {
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       jobs_.erase(owner);
     }
     if (const auto next = next_.extract(owner)) next.mapped()();
@@ -127,8 +128,8 @@ class RotationJobs : public std::enable_shared_from_this<RotationJobs> {
   const KeyRotationParts parts_;
   const std::shared_ptr<Strand> strand_;
   const std::shared_ptr<RootRewrap> root_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<KeyRotationJob>> jobs_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<KeyRotationJob>> jobs_ ABSL_GUARDED_BY(mutex_);
   // Of the strand: what was begun while the last one had still to say that it has ended.
   std::map<std::string, std::function<void()>> next_;
 };

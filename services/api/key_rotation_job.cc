@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/common/backoff.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
@@ -50,7 +51,7 @@ KeyRotationJob::KeyRotationJob(const KeyRotationParts& parts, std::shared_ptr<St
 }
 
 KeyRotationProgress KeyRotationJob::progress() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return progress_;
 }
 
@@ -86,6 +87,7 @@ void KeyRotationJob::AddKey() {
   const absl::StatusOr<int> number = parts_.barrier.AddKey(owner_, parts_.writer.term());
   Added(number);
   if (!number.ok()) return Retry(number.status(), &KeyRotationJob::Begin);
+  FAILPOINT("rotation.key_added");
   Log(Severity::kInfo, "key_rotation_begun", {{"organization", owner_}, {"key", *number}});
   newest_number_ = *number;
   cursor_ = {};
@@ -106,9 +108,10 @@ void KeyRotationJob::Step() {
     pass_moved_ = true;
     return Retry(step.status(), &KeyRotationJob::Step);
   }
+  FAILPOINT("rotation.rows_resealed");
   failure_count_ = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     progress_.visited_count += step->visited_count;
     progress_.moved_count += step->moved_count;
   }
@@ -128,6 +131,7 @@ void KeyRotationJob::EndPass() {
 }
 
 void KeyRotationJob::Save() {
+  FAILPOINT("rotation.before_save");
   const KeyRotationProgress now = progress();
   const RotationRow row{.begin_time = now.begin_time,
                         .family = cursor_.family,
@@ -164,8 +168,10 @@ void KeyRotationJob::Retire() {
     pass_moved_ = true;
     return Begin();
   }
+  FAILPOINT("rotation.before_retire");
   const absl::Status retired = parts_.barrier.RetireOlderKeys(owner_, parts_.writer.term());
   if (!retired.ok()) return Retry(retired, &KeyRotationJob::Begin);
+  FAILPOINT("rotation.retired");
   Begin();
 }
 
@@ -183,6 +189,7 @@ void KeyRotationJob::FinishGone() {
 
 // The row goes only now: until then a restart comes back to see that all is done.
 void KeyRotationJob::Finish() {
+  FAILPOINT("rotation.before_finish");
   RunTransaction(
       parts_.writer,
       [self = shared_from_this()](Transaction& transaction) -> absl::Status {

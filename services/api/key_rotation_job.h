@@ -7,9 +7,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/executor.h"
 #include "services/api/key_rotation.h"
 
@@ -68,8 +69,8 @@ class KeyRotationJob : public std::enable_shared_from_this<KeyRotationJob> {
   int step_count_ = 0;
   int failure_count_ = 0;
 
-  mutable std::mutex mutex_;
-  KeyRotationProgress progress_;
+  mutable absl::Mutex mutex_;
+  KeyRotationProgress progress_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "services/api/audit_trail.h"
 #include "services/api/key_rotation_job.h"
@@ -59,6 +60,7 @@ void RootRewrap::Begin(std::shared_ptr<const AuditedCall> call, std::function<vo
   Record(std::move(call), [self = shared_from_this(), done = std::move(done)](const absl::Status& recorded) {
     done(recorded);
     if (!recorded.ok()) return Log(Severity::kWarning, "rewrap_waits", {{"error", recorded}});
+    FAILPOINT("rewrap.recorded");
     self->round_recorded_ = true;
     self->Plan();
   });
@@ -98,6 +100,7 @@ void RootRewrap::Step() {
   const std::string owner = std::move(left_.back());
   left_.pop_back();
   const absl::StatusOr<bool> moved = parts_.barrier.Rewrap(owner, parts_.writer.term());
+  FAILPOINT("rewrap.owner_moved");
   moved_count_ += moved.ok() && *moved;
   // An organization that was deleted meanwhile is none any more.
   if (!moved.ok() && !absl::IsNotFound(moved.status())) {
@@ -124,6 +127,7 @@ void RootRewrap::EndRound() {
 
 // Until it is purged the next look comes back.
 void RootRewrap::Settle() {
+  FAILPOINT("rewrap.before_settle");
   const absl::Status purged = PurgeWrappedKeys(parts_.writer.store);
   if (!purged.ok()) return Log(Severity::kWarning, "rewrap_not_purged", {{"error", purged}});
   settled_id_ = root_key_id_;

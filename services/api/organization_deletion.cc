@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/organization_rows.h"
@@ -80,6 +81,7 @@ class Removal {
       if (placement->desired) DesireDelete(transaction, region, *object, *placement);
     }
     RETURN_IF_ERROR(Commit(std::move(transaction)));
+    FAILPOINT_OR_RETURN("deletion.deletes_desired");
     if (rows.size() < kDeletedRowsPerStep) {
       placements_->pop_front();
     } else {
@@ -110,6 +112,7 @@ class Removal {
         if (row.key.family == Family::kMeta) transaction.Erase(keys::ApiKey(keys::LastPart(row.key)));
       }
       RETURN_IF_ERROR(Commit(std::move(transaction)));
+      FAILPOINT_OR_RETURN("deletion.rows_erased");
       return true;
     }
     return false;
@@ -119,6 +122,7 @@ class Removal {
     Transaction transaction(parts_.deps.writer.store);
     ASSIGN_OR_RETURN(const auto row, transaction.Get<OrganizationRow>(keys::Organization(organization_)));
     if (!row || row->value.delete_time == absl::InfiniteFuture() || IsRetired(row->value)) return false;
+    FAILPOINT_OR_RETURN("deletion.before_retire");
     transaction.Erase(keys::WrappedKey(organization_));
     transaction.Erase(keys::OrganizationRotation(organization_));
     transaction.Put(keys::Organization(organization_), Encode(RetiredName(row->value.delete_time)));
@@ -165,6 +169,7 @@ class Deletions final : public std::enable_shared_from_this<Deletions> {
           return absl::OkStatus();
         },
         [self = shared_from_this(), organization, done = std::move(done)](const absl::StatusOr<Revision>& committed) {
+          FAILPOINT("deletion.marked");
           if (committed.ok()) self->Marked(organization);
           done(committed.status());
         });

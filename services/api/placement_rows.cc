@@ -41,7 +41,9 @@ std::optional<RowKey> RetryKeyOf(std::string_view region, const ObjectId& object
 }
 
 void ErasePending(Transaction& transaction, std::string_view region, const ObjectId& object, const PlacementRows& rows) {
-  if (rows.desired) transaction.Erase(keys::Pending(region, rows.desired_row_revision, object));
+  // What was proved at this revision left the index with that commit: each erase of what is absent is one more thing that scans step over.
+  const bool left = rows.observed && rows.observed->revision == rows.desired_row_revision && rows.observed->result == AckResult::kReady;
+  if (rows.desired && !left) transaction.Erase(keys::Pending(region, rows.desired_row_revision, object));
 }
 
 void EraseRetry(Transaction& transaction, std::string_view region, const ObjectId& object, const PlacementRows& rows) {

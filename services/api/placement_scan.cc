@@ -31,10 +31,13 @@ PlacementScan PlacementScan::OfAll(const Store& store, const std::string& region
 }
 
 absl::StatusOr<std::vector<ObjectId>> PlacementScan::Next(size_t limit) {
+  at_end_ = false;
   absl::StatusOr<std::vector<KeyedRow>> page = store_->Scan(begin_, end_, limit);
-  if (absl::IsDataLoss(page.status()) && limit > 1) page = store_->Scan(begin_, end_, 1);
+  const bool stepping = absl::IsDataLoss(page.status());
+  if (stepping && limit > 1) page = store_->Scan(begin_, end_, 1);
   if (absl::IsDataLoss(page.status())) return NextDamaged(page.status());
   ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, std::move(page));
+  at_end_ = !stepping && rows.size() < limit;
   std::vector<ObjectId> objects;
   for (const KeyedRow& row : rows) {
     if (std::optional<ObjectId> object = ObjectIn(row.key)) objects.push_back(*std::move(object));

@@ -25,6 +25,8 @@ class PlacementScan {
 
   // At most limit of them; empty: nothing more, for now. A row that is damaged is handed out too: its key is known.
   absl::StatusOr<std::vector<ObjectId>> Next(size_t limit);
+  // Whether there was nothing more behind the last page, which need not be empty.
+  bool at_end() const { return at_end_; }
 
  private:
   enum class Of : uint8_t { kPending, kRetries, kAll };
@@ -37,6 +39,7 @@ class PlacementScan {
   Of of_;
   RowKey begin_;
   std::string end_;
+  bool at_end_ = false;
 };
 
 // What is not settled, by its indexes. The count stops at kMaxUnsettledCounted.

@@ -39,6 +39,7 @@ absl::StatusOr<PlacementStatus> ReadPlacement(Transaction& transaction, std::str
   ASSIGN_OR_RETURN(const auto state, transaction.Get<RegionStateRow>(keys::RegionState(region)));
   PlacementStatus status;
   if (!rows.desired || rows.desired->uid != uid) return status;
+  if (rows.desired->operation == Operation::kApply) status.desired_generation = rows.desired->generation;
   status.last_transition_time = rows.desired->desired_time;
   if (!rows.observed || rows.observed->uid != uid) return status;
   status.readiness = ReadinessOf(*rows.desired, rows.observed, state ? state->value.target_incarnation : "");

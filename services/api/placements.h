@@ -24,6 +24,8 @@ struct PlacementStatus {
   // Of the observation, 0 when there is none of this uid.
   int64_t observed_generation = 0;
   int64_t ready_generation = 0;
+  // Of what is desired, 0 when that is not this uid or its delete. Another one than the object's: the two were read at different times.
+  int64_t desired_generation = 0;
   // For the object's owner; only when FAILED.
   std::string error_message;
   std::string error_reason;

@@ -56,6 +56,7 @@ class StreamTransport final : public SyncTransport {
 
   void Written(bool ok) {
     const v1::ApiMessage* next = nullptr;
+    grpc::WriteOptions options;
     {
       absl::MutexLock lock(&mutex_);
       queue_.pop_front();
@@ -66,11 +67,13 @@ class StreamTransport final : public SyncTransport {
       writing_ = !queue_.empty();
       if (writing_) {
         next = &queue_.front();
+        // Another one follows for certain and takes it along to the socket.
+        if (queue_.size() > 1) options.set_buffer_hint();
       } else if (!status_) {
         return;
       }
     }
-    next != nullptr ? reactor_->StartWrite(next) : reactor_->Finish(Convert(Status()));
+    next != nullptr ? reactor_->StartWrite(next, options) : reactor_->Finish(Convert(Status()));
   }
 
   // Called where Finish is, on the session's strand: what is not finished now is not finished during the call.

@@ -35,6 +35,13 @@ class CountedQuotas final : public Quotas {
     return Counted(*counts, organization, kind);
   }
 
+  std::optional<int64_t> CountInMemory(const std::string& organization, QuotaKind kind) override {
+    const std::shared_ptr<Counts> counts = Find(organization);
+    const std::unique_lock lock(counts->mutex, std::try_to_lock);
+    if (!lock.owns_lock()) return std::nullopt;
+    return counts->by_kind[static_cast<size_t>(kind)];
+  }
+
   absl::Status Reserve(const std::string& organization, QuotaKind kind, int64_t limit) override {
     const std::shared_ptr<Counts> counts = Find(organization);
     const std::lock_guard lock(counts->mutex);

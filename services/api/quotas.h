@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,8 @@ class Quotas {
 
   // Counts, where nobody did yet. The store's error.
   virtual absl::StatusOr<int64_t> CountOf(const std::string& organization, QuotaKind kind) = 0;
+  // What CountOf would answer, where it was counted before. Never reads the store.
+  virtual std::optional<int64_t> CountInMemory(const std::string& organization, QuotaKind kind) = 0;
   // One more, unless there are `limit`: QUOTA_EXCEEDED.
   virtual absl::Status Reserve(const std::string& organization, QuotaKind kind, int64_t limit) = 0;
   // One less. REQUIRES: counted or reserved before.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/certificate.h"
@@ -31,7 +32,9 @@ absl::Status Replace(const std::string& path, const std::string& text) {
   file.close();
   if (!file) return absl::UnavailableError(absl::StrCat("cannot write ", next));
   RETURN_IF_ERROR(SyncPath(next));
+  FAILPOINT_OR_RETURN("region_authority.before_rename");
   if (std::rename(next.c_str(), path.c_str()) != 0) return FileError("rename", next);
+  FAILPOINT_OR_RETURN("region_authority.after_rename");
   return SyncParentDirectory(path);
 }
 

@@ -177,6 +177,11 @@ std::vector<SessionSummary> RegionDirectory::Provisioners(const std::string& reg
   return ownership ? ownership->Provisioners() : std::vector<SessionSummary>();
 }
 
+bool RegionDirectory::HasProvisioners(const std::string& region) const {
+  const auto ownership = state_->Find(region);
+  return ownership && ownership->HasProvisioners();
+}
+
 bool RegionDirectory::IsConnected(const std::string& region) const {
   const std::vector<SessionSummary> provisioners = Provisioners(region);
   return !provisioners.empty() && provisioners.front().active;

@@ -51,6 +51,8 @@ class RegionDirectory {
   void BeginAudit(const std::string& region);
   // The owner first.
   std::vector<SessionSummary> Provisioners(const std::string& region) const;
+  // Whether there are any.
+  bool HasProvisioners(const std::string& region) const;
   // Whether a provisioner owns the region now.
   bool IsConnected(const std::string& region) const;
   // Shared with the region's sessions; nullptr when the region never connected.

@@ -45,6 +45,11 @@ std::vector<SessionSummary> RegionOwnership::Provisioners() const {
   return published_;
 }
 
+bool RegionOwnership::HasProvisioners() const {
+  absl::MutexLock lock(&mutex_);
+  return !published_.empty();
+}
+
 void RegionOwnership::Join(const std::shared_ptr<RegionSession>& session) {
   const auto same = [&](const std::shared_ptr<RegionSession>& other) { return other->provisioner_id() == session->provisioner_id(); };
   std::vector<std::shared_ptr<RegionSession>> older;

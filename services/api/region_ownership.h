@@ -1,7 +1,7 @@
 // Who of a region's sessions owns it. One owner at a time, each with an epoch of its own that is durable before it is granted; the others stand by
 // and follow in the order in which they came, those first that have the region's present sealing key.
 //
-// Thread safety: Provisioners, Post, ExtendCertificate, Abandon, strand, memory and settings from any thread; all else on the region's strand.
+// Thread safety: Provisioners, HasProvisioners, Post, ExtendCertificate, Abandon, strand, memory and settings from any thread; all else on the region's strand.
 #ifndef KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 #define KEYFERRY_SERVICES_API_REGION_OWNERSHIP_H_
 
@@ -41,6 +41,7 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   void Post(std::function<void(RegionSession&)> work);
   // The owner first.
   std::vector<SessionSummary> Provisioners() const;
+  bool HasProvisioners() const;
   // To the streams of this provisioner.
   void ExtendCertificate(const std::string& provisioner_id, absl::Time expiry);
 

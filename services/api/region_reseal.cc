@@ -1,9 +1,10 @@
 #include "services/api/region_reseal.h"
 
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/paging.h"
@@ -28,7 +29,7 @@ class RegionJobs : public std::enable_shared_from_this<RegionJobs> {
   }
 
   std::vector<RegionResealProgress> Running() const {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     std::vector<RegionResealProgress> running;
     for (const auto& [region, job] : jobs_) running.push_back(job->progress());
     return running;
@@ -53,7 +54,7 @@ class RegionJobs : public std::enable_shared_from_this<RegionJobs> {
       if (const auto jobs = self.lock()) jobs->Forget(region);
     });
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       jobs_[region] = job;
     }
     Log(Severity::kInfo, "region_reseal_begun", {{"region", region}});
@@ -61,20 +62,20 @@ class RegionJobs : public std::enable_shared_from_this<RegionJobs> {
   }
 
   std::shared_ptr<RegionResealJob> Find(const std::string& region) const {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     const auto found = jobs_.find(region);
     return found == jobs_.end() ? nullptr : found->second;
   }
 
   void Forget(const std::string& region) {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     jobs_.erase(region);
   }
 
   const UseCaseDeps deps_;
   const std::shared_ptr<Strand> strand_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<RegionResealJob>> jobs_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<RegionResealJob>> jobs_ ABSL_GUARDED_BY(mutex_);
 };
 
 class StoredRegionReseal final : public RegionReseal {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/backoff.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/audit_trail.h"
@@ -48,7 +49,7 @@ RegionResealJob::RegionResealJob(const UseCaseDeps& deps, std::shared_ptr<Strand
 }
 
 RegionResealProgress RegionResealJob::progress() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return progress_;
 }
 
@@ -84,7 +85,7 @@ void RegionResealJob::Run() {
         cursor_ = {Family::kPlacements, row->cursor.substr(kSealingKeyIdBytes)};
         blocked_count_ = row->blocked_count;
       }
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       progress_ = {.region = region_,
                    .begin_time = row->begin_time,
                    .visited_count = row->visited_count,
@@ -179,12 +180,13 @@ void RegionResealJob::Visited(const absl::StatusOr<ResealedObject>& resealed) {
          {"object", object.name},
          {"error", resealed.status()}});
   }
+  FAILPOINT("region_reseal.object_moved");
   failure_count_ = 0;
   const bool blocked = !resealed.ok() || resealed->blocked;
   blocked_count_ += blocked;
   if (resealed.ok() && resealed->delivered_again) unproved_.push_back(object);
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ++progress_.visited_count;
     progress_.moved_count += resealed.ok() && resealed->moved;
     // Of the last whole pass, until this one has found more.
@@ -210,6 +212,7 @@ void RegionResealJob::AwaitProofs() {
   unproved_.clear();
   cursor_ = cursor_after_page_;
   if (++step_count_ % kStepsPerSave != 0) return Later(kResealStepInterval, &RegionResealJob::Step);
+  FAILPOINT("region_reseal.before_save");
   Commit(
       [self = shared_from_this(), row = ToRow()](Transaction& transaction) {
         transaction.Put(keys::RegionRotation(self->region_), Encode(row));
@@ -233,11 +236,12 @@ RotationRow RegionResealJob::ToRow() const {
 void RegionResealJob::EndPass() {
   const int64_t blocked = std::exchange(blocked_count_, 0);
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     progress_.blocked_count = blocked;
   }
   if (blocked == 0) return Finish();
   cursor_ = FirstOf(ObjectKind::kSecretSet);
+  FAILPOINT("region_reseal.before_save");
   Commit(
       [self = shared_from_this(), row = ToRow()](Transaction& transaction) {
         transaction.Put(keys::RegionRotation(self->region_), Encode(row));
@@ -253,6 +257,7 @@ void RegionResealJob::Rest() {
 
 // The previous keys go, if the key is still the pass's; if not, the next step sees that.
 void RegionResealJob::Finish() {
+  FAILPOINT("region_reseal.before_finish");
   const auto done = std::make_shared<bool>();
   RunTransaction(
       deps_.writer,

@@ -11,10 +11,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/executor.h"
 #include "services/api/region_reseal.h"
 #include "services/api/region_reseal_object.h"
@@ -83,8 +84,8 @@ class RegionResealJob : public std::enable_shared_from_this<RegionResealJob> {
   // Of the newest timer; older ones do nothing.
   uint64_t timer_ = 0;
 
-  mutable std::mutex mutex_;
-  RegionResealProgress progress_;
+  mutable absl::Mutex mutex_;
+  RegionResealProgress progress_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

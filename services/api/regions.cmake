@@ -4,7 +4,7 @@ keyferry_library(keyferry_api_regions
           placement_acks.cc placement_rows.cc placement_scan.cc placements.cc provisioning_messages.cc provisioning_service.cc
           region_directory.cc region_metrics.cc region_ownership.cc region_provisioners.cc region_service.cc region_session.cc regions.cc
   PUBLIC keyferry_storage keyferry_model keyferry_crypto keyferry_common keyferry_rpc keyferry_api_sets keyferry_api_edge
-  PRIVATE wire_protos keyferry_metrics)
+  PRIVATE wire_protos keyferry_metrics keyferry_failpoints)
 
 keyferry_library(keyferry_api_regions_testing
   SOURCES testing/fake_region.cc testing/region_scene.cc

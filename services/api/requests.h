@@ -35,6 +35,7 @@ class IdempotentRequest {
   // An empty id: nothing is ever found or remembered. The values outlive the request.
   IdempotentRequest(std::string organization, std::string request_id, Content content);
 
+  bool is_named() const { return !request_id_.empty(); }
   // The answer to the first request of this id; nullopt when there was none within the lifetime.
   // AlreadyExists REQUEST_ID_REUSED: it had other content.
   absl::StatusOr<std::optional<std::string>> FindAnswer(Transaction& transaction, const OrganizationKeys& keys,

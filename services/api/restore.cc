@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/sealed_box.h"
 #include "libs/storage/barrier.h"
@@ -138,6 +139,7 @@ class Target {
     const std::string guard = kWatermark + 1;
     RETURN_IF_ERROR(ExtractFile(repository, manifest, guard, directory_ + kWatermark));
     RETURN_IF_ERROR(SyncPath(directory_));
+    FAILPOINT_OR_RETURN("restore.watermark_extracted");
     RETURN_IF_ERROR(MakeDirectories(workplace()));
     for (const BackupManifest::File& file : manifest.files) {
       if (file.path == kCurrentFile) continue;
@@ -146,6 +148,7 @@ class Target {
       RETURN_IF_ERROR(repository.Extract(manifest, file, path));
     }
     RETURN_IF_ERROR(ExtractFile(repository, manifest, kCurrentFile, absl::StrCat(workplace(), "/", kCurrentFile)));
+    FAILPOINT_OR_RETURN("restore.files_extracted");
     return SyncTree(workplace());
   }
 
@@ -154,8 +157,10 @@ class Target {
     for (const char* name : {kDatabase, kWatermark}) {
       if (rename((workplace() + name).c_str(), (directory_ + name).c_str()) != 0)
         return FileError("rename", workplace() + name);
+      FAILPOINT_OR_RETURN("restore.database_moved");
       RETURN_IF_ERROR(SyncPath(directory_));
     }
+    FAILPOINT_OR_RETURN("restore.before_end");
     std::error_code ignored;
     fs::remove_all(workplace(), ignored);
     finished_ = true;
@@ -230,6 +235,7 @@ absl::Status MakeCurrent(const std::string& directory, const Source& source, Roo
                                             source.manifest.name, "; take another backup"));
   }
   ASSIGN_OR_RETURN(const Term term, BeginNewestLineage(*store, source.newest_lineage));
+  FAILPOINT_OR_RETURN("restore.lineage_begun");
   ASSIGN_OR_RETURN(const std::unique_ptr<Barrier> barrier, Barrier::Open(*store, root_keys, term));
   ASSIGN_OR_RETURN(report.row_counts, OpenEveryRow(*barrier));
   // What came before is done in the backup, or was undone on purpose: by a restore without the ledger, in an older
@@ -237,6 +243,7 @@ absl::Status MakeCurrent(const std::string& directory, const Source& source, Roo
   std::vector<ShredRecord> records = source.ledger.records;
   std::erase_if(records, [&](const ShredRecord& record) { return record.revision <= source.manifest.revision; });
   ASSIGN_OR_RETURN(report.replayed, ReplayShreds(barrier->store(), term, records, clock.Now()));
+  FAILPOINT_OR_RETURN("restore.replayed");
   ASSIGN_OR_RETURN(report.sealing_key_ids, SealingKeyIdsOf(barrier->store()));
   report.lineage = term.lineage;
   report.head = store->Head();

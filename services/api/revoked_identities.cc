@@ -4,9 +4,10 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <shared_mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/paging.h"
@@ -37,12 +38,12 @@ struct Listener {
 class Known {
  public:
   bool Contains(std::string_view spiffe_id) const {
-    const std::shared_lock lock(mutex_);
+    const absl::ReaderMutexLock lock(&mutex_);
     return rows_.contains(spiffe_id);
   }
 
   std::vector<NamedRevokedIdentity> List() const {
-    const std::shared_lock lock(mutex_);
+    const absl::ReaderMutexLock lock(&mutex_);
     std::vector<NamedRevokedIdentity> listed;
     for (const auto& [id, row] : rows_) listed.push_back({.spiffe_id = id, .row = row});
     return listed;
@@ -52,7 +53,7 @@ class Known {
   void Add(Rows rows) {
     bool changed = false;
     {
-      const std::unique_lock lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       for (auto& [id, row] : rows) changed |= rows_.try_emplace(id, std::move(row)).second;
     }
     if (changed) Tell();
@@ -61,7 +62,7 @@ class Known {
   std::shared_ptr<void> Listen(const std::shared_ptr<Known>& self, std::function<void()> changed) {
     auto listener = std::make_shared<Listener>();
     listener->changed = std::move(changed);
-    const std::lock_guard lock(listeners_mutex_);
+    const absl::MutexLock lock(&listeners_mutex_);
     listeners_.push_back(listener);
     return {nullptr, [self, listener](std::nullptr_t) { self->Leave(listener); }};
   }
@@ -70,7 +71,7 @@ class Known {
   void Tell() {
     std::vector<std::shared_ptr<Listener>> listeners;
     {
-      const std::lock_guard lock(listeners_mutex_);
+      const absl::MutexLock lock(&listeners_mutex_);
       listeners = listeners_;
     }
     for (const auto& listener : listeners) {
@@ -81,17 +82,17 @@ class Known {
 
   void Leave(const std::shared_ptr<Listener>& listener) {
     {
-      const std::lock_guard lock(listeners_mutex_);
+      const absl::MutexLock lock(&listeners_mutex_);
       std::erase(listeners_, listener);
     }
     const std::lock_guard lock(listener->mutex);
     listener->active = false;
   }
 
-  mutable std::shared_mutex mutex_;
-  Rows rows_;
-  std::mutex listeners_mutex_;
-  std::vector<std::shared_ptr<Listener>> listeners_;
+  mutable absl::Mutex mutex_;
+  Rows rows_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex listeners_mutex_;
+  std::vector<std::shared_ptr<Listener>> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
 };
 
 class StoredRevokedIdentities final : public RevokedIdentities {

@@ -26,6 +26,8 @@ struct Put {
 };
 
 IdempotentRequest RequestOf(const Put& put) {
+  const WriteConditions& conditions = put.write.conditions;
+  if (conditions.validate_only || conditions.request_id.empty()) return IdempotentRequest(put.write.organization, "", {});
   IdempotentRequest::Content content{
       .rpc = put.type == SecretSetType::kSecret ? "SetSecrets" : "SetImagePullSecret",
       .parts = {put.write.name, put.region, put.host, put.mode == SetMode::kMerge ? "merge" : "replace"}};
@@ -33,9 +35,7 @@ IdempotentRequest RequestOf(const Put& put) {
     content.parts.push_back(value.key);
     content.values.push_back(&value.value);
   }
-  const WriteConditions& conditions = put.write.conditions;
-  return IdempotentRequest(put.write.organization, conditions.validate_only ? "" : conditions.request_id,
-                           std::move(content));
+  return IdempotentRequest(put.write.organization, conditions.request_id, std::move(content));
 }
 
 std::string_view NameOf(SecretSetType type) {
@@ -72,6 +72,14 @@ bool Holds(const SecretSet& set, const Put& put, const OrganizationKeys& keys) {
   });
 }
 
+// Whether nothing of what the set holds stays: then its newest generation need not be read.
+bool ReplacesAll(const SecretSet& set, const Put& put) {
+  if (put.mode == SetMode::kReplaceAll) return true;
+  return std::ranges::all_of(set.entries, [&](const SecretSetEntry& entry) {
+    return std::ranges::find(put.values, entry.key, &SecretValue::key) != put.values.end();
+  });
+}
+
 absl::StatusOr<SetDraft> DraftOf(Transaction& transaction, const Put& put, const std::optional<SecretSet>& set,
                                  const std::string& region) {
   if (!set) {
@@ -81,6 +89,7 @@ absl::StatusOr<SetDraft> DraftOf(Transaction& transaction, const Put& put, const
                           .type = put.type,
                           .region = region});
   }
+  if (ReplacesAll(*set, put)) return SetDraft::New(*set);
   ASSIGN_OR_RETURN(const std::optional<Generation> newest, ReadGeneration(transaction, *set, set->generation));
   if (!newest) return absl::DataLossError("a set's newest generation is not there");
   return SetDraft::After(*set, *newest);
@@ -89,7 +98,6 @@ absl::StatusOr<SetDraft> DraftOf(Transaction& transaction, const Put& put, const
 absl::StatusOr<SetWriteAnswer> Write(Transaction& transaction, const UseCaseDeps& deps, const Put& put,
                                      const SetScene& scene, const std::string& region_code, const RegionRow& region) {
   ASSIGN_OR_RETURN(SetDraft draft, DraftOf(transaction, put, scene.set, region_code));
-  if (put.mode == SetMode::kReplaceAll) draft.Clear();
   draft.SetHost(put.host);
   RETURN_IF_ERROR(draft.Put(
       put.values,
@@ -97,7 +105,7 @@ absl::StatusOr<SetWriteAnswer> Write(Transaction& transaction, const UseCaseDeps
   RETURN_IF_ERROR(draft.CheckSize());
   ASSIGN_OR_RETURN(SecretSet written,
                    std::move(draft).Write(transaction, scene.organization.uid, put.write.author, scene.now));
-  return Changed(deps, scene.set, std::move(written));
+  return Changed(transaction, deps, scene.set, std::move(written));
 }
 
 absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDeps& deps, const Put& put,
@@ -120,7 +128,7 @@ absl::StatusOr<SetWriteAnswer> PlanPut(Transaction& transaction, const UseCaseDe
     if (!scene.set) RETURN_IF_ERROR(claim.Add(scene.organization));
     ASSIGN_OR_RETURN(answer, Write(transaction, deps, put, scene, region_code, region));
   }
-  request.Remember(transaction, *scene.keys, region.blind, EncodeAnswer(answer), scene.now);
+  if (request.is_named()) request.Remember(transaction, *scene.keys, region.blind, EncodeAnswer(answer), scene.now);
   DescribeChange(transaction, answer.view.set);
   return answer;
 }

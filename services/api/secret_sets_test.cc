@@ -108,6 +108,23 @@ TEST_F(SecretSetsTest, EachWriteHasItsOwnDataKeyAndKeysThatNoEntryNamesGo) {
   EXPECT_EQ(GenerationOf("app").escrowed_keys.size(), 1);
 }
 
+TEST_F(SecretSetsTest, AWriteOfEveryKeyNeedsNotWhatItReplaces) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}, {"B", "2"}}), IsOk());
+  const SecretSet before = scene_.Get("app")->set;
+  ASSERT_THAT(scene_.Commit([&](Transaction& transaction) {
+                transaction.Put(keys::Generation("acme", before.uid, before.generation), "damaged");
+                return absl::OkStatus();
+              }),
+              IsOk());
+  EXPECT_THAT(scene_.Set("app", {{"A", "new"}, {"C", "3"}}), StatusIs(StatusCode::kDataLoss));
+  ASSERT_THAT(scene_.Set("app", {{"A", "new"}, {"B", "new"}, {"C", "3"}}), IsOk());
+  EXPECT_EQ(scene_.Open("app"), (Opened{{"A", "new"}, {"B", "new"}, {"C", "3"}}));
+  const SecretSet after = scene_.Get("app")->set;
+  EXPECT_EQ(after.generation, before.generation + 1);
+  EXPECT_EQ(after.create_time, before.create_time);
+  EXPECT_EQ(after.uid, before.uid);
+}
+
 TEST_F(SecretSetsTest, AWriteThatChangesNothingMakesNoGeneration) {
   scene_.SetReady("app", {{"A", "1"}, {"B", "2"}});
   for (const auto& [values, mode] : {std::pair<KeyValues, SetMode>{{{"A", "1"}}, SetMode::kMerge},

@@ -203,7 +203,7 @@ int ApiServer::MakeUseCases() {
                             .barrier = *barrier_,
                             .sender = *sender_,
                             .clock = clock_,
-                            .region_connected = [this](const std::string& region) { return !directory_->Provisioners(region).empty(); },
+                            .region_connected = [this](const std::string& region) { return directory_->HasProvisioners(region); },
                             .quotas = quotas_.get()});
   api_keys_ = ApiKeys::Create(*writer_, *keyring_, clock_);
   organizations_ = Organizations::Create(*deps_);

@@ -75,8 +75,6 @@ absl::Status SetDraft::Put(const std::vector<SecretValue>& values, const Sealing
 
 void SetDraft::Erase(const std::string& key) { entries_.erase(key); }
 
-void SetDraft::Clear() { entries_.clear(); }
-
 void SetDraft::SetHost(std::string host) { set_.host = std::move(host); }
 
 absl::Status SetDraft::CheckSize() const {
@@ -94,14 +92,15 @@ void SetDraft::DropUnusedKeys() {
   std::erase_if(escrowed_keys_, [&](const EscrowedKey& key) { return !used.contains(key.data_key_id); });
 }
 
-SealedObject SetDraft::ToSealedObject(const std::string& organization_uid) const {
+SealedObject SetDraft::TakeSealedObject(const std::string& organization_uid) {
   SealedObject object{.generation = set_.generation,
                       .organization_uid = organization_uid,
                       .host = set_.host,
                       .image_pull_secret = set_.type == SecretSetType::kImagePullSecret,
-                      .data_keys = data_keys_,
+                      .data_keys = std::move(data_keys_),
                       .secret_set_uid = set_.uid};
-  for (const auto& [key, entry] : entries_) object.entries.push_back(entry.sealed);
+  object.entries.reserve(entries_.size());
+  for (auto& [key, entry] : entries_) object.entries.push_back(std::move(entry.sealed));
   return object;
 }
 
@@ -114,8 +113,8 @@ absl::StatusOr<SecretSet> SetDraft::Write(Transaction& transaction, const std::s
   set_.entries.clear();
   for (const auto& [key, entry] : entries_) set_.entries.push_back(entry.plain);
   const Generation generation{.number = set_.generation,
-                              .sealed_object = SerializeSealedObject(ToSealedObject(organization_uid)),
-                              .escrowed_keys = escrowed_keys_,
+                              .sealed_object = SerializeSealedObject(TakeSealedObject(organization_uid)),
+                              .escrowed_keys = std::move(escrowed_keys_),
                               .entries = set_.entries,
                               .host = set_.host,
                               .create_time = now,

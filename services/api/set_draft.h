@@ -38,7 +38,7 @@ absl::Status CheckEnrolled(const std::string& code, const RegionRow& region);
 
 class SetDraft {
  public:
-  // Of a set that has no generation yet.
+  // Of a set that has no generation yet, or whose next one takes nothing over.
   static SetDraft New(SecretSet set);
   // What `set` becomes; begins with the contents of `generation`, its newest or an older one. DataLoss.
   static absl::StatusOr<SetDraft> After(SecretSet set, const Generation& generation);
@@ -46,7 +46,6 @@ class SetDraft {
   // Adds or overwrites. FailedPrecondition: REGION_NOT_ENROLLED. InvalidArgument: the region's sealing key is unusable.
   absl::Status Put(const std::vector<SecretValue>& values, const Sealing& sealing);
   void Erase(const std::string& key);
-  void Clear();
   void SetHost(std::string host);
 
   // INVALID_SECRET_SET_SIZE.
@@ -65,7 +64,8 @@ class SetDraft {
 
   explicit SetDraft(SecretSet set) : set_(std::move(set)) {}
   void DropUnusedKeys();
-  SealedObject ToSealedObject(const std::string& organization_uid) const;
+  // Entries and data keys go with it.
+  SealedObject TakeSealedObject(const std::string& organization_uid);
 
   SecretSet set_;
   // By the key in the set's row.

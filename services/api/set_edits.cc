@@ -67,7 +67,7 @@ absl::StatusOr<SetWriteAnswer> PlanUnset(Transaction& transaction, const UseCase
   draft.Erase(key);
   ASSIGN_OR_RETURN(SecretSet written,
                    std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
-  ASSIGN_OR_RETURN(SetWriteAnswer answer, Changed(deps, scene.set, std::move(written)));
+  ASSIGN_OR_RETURN(SetWriteAnswer answer, Changed(transaction, deps, scene.set, std::move(written)));
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
   DescribeChange(transaction, answer.view.set);
   return answer;
@@ -105,7 +105,7 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
     ASSIGN_OR_RETURN(SetDraft draft, SetDraft::After(*scene.set, *target));
     ASSIGN_OR_RETURN(SecretSet written,
                      std::move(draft).Write(transaction, scene.organization.uid, write.author, scene.now));
-    ASSIGN_OR_RETURN(answer, Changed(deps, scene.set, std::move(written)));
+    ASSIGN_OR_RETURN(answer, Changed(transaction, deps, scene.set, std::move(written)));
   }
   request.Remember(transaction, *scene.keys, /*blind=*/false, EncodeAnswer(answer), scene.now);
   DescribeChange(transaction, answer.view.set);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/crypto/aead.h"
 #include "libs/storage/keys.h"
+#include "services/api/placement_rows.h"
 #include "services/api/placements.h"
 
 namespace keyferry {
@@ -48,13 +49,16 @@ absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transactio
   return std::move(row->value);
 }
 
-absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before,
+absl::StatusOr<SetWriteAnswer> Changed(Transaction& transaction, const UseCaseDeps& deps, const std::optional<SecretSet>& before,
                                        SecretSet written) {
   SetWriteAnswer answer{.changed = true};
   if (before) {
-    ASSIGN_OR_RETURN(const SecretSetView view, ViewOf(deps, *before));
-    answer.view.status.observed_generation = view.status.observed_generation;
-    answer.view.status.ready_generation = view.status.ready_generation;
+    // The write has read both rows.
+    ASSIGN_OR_RETURN(const PlacementRows rows, ReadPlacementRows(transaction, before->region, ObjectIdOf(*before), 0));
+    if (rows.desired && rows.desired->uid == before->uid && rows.observed && rows.observed->uid == before->uid) {
+      answer.view.status.observed_generation = rows.observed->generation;
+      answer.view.status.ready_generation = rows.observed->ready_generation;
+    }
   }
   if (deps.region_connected) answer.view.region_connected = deps.region_connected(written.region);
   answer.view.status.last_transition_time = written.update_time;

@@ -40,7 +40,7 @@ absl::StatusOr<std::optional<Generation>> ReadGeneration(Transaction& transactio
                                                          int64_t number);
 
 // Of a write that made `written` out of `before`.
-absl::StatusOr<SetWriteAnswer> Changed(const UseCaseDeps& deps, const std::optional<SecretSet>& before,
+absl::StatusOr<SetWriteAnswer> Changed(Transaction& transaction, const UseCaseDeps& deps, const std::optional<SecretSet>& before,
                                        SecretSet written);
 // Of one that changes nothing; asks a region that had failed again.
 absl::StatusOr<SetWriteAnswer> Unchanged(Transaction& transaction, const UseCaseDeps& deps, const SetScene& scene);

@@ -65,6 +65,19 @@ absl::StatusOr<SecretSetView> ViewOf(const UseCaseDeps& deps, SecretSet set) {
   return view;
 }
 
+absl::StatusOr<std::optional<SecretSetView>> CurrentView(const UseCaseDeps& deps, SecretSet set) {
+  while (true) {
+    ASSIGN_OR_RETURN(SecretSetView view, ViewOf(deps, std::move(set)));
+    if (view.status.desired_generation == view.set.generation) return view;
+    Transaction reads(deps.writer.store);
+    ASSIGN_OR_RETURN(std::optional<SecretSet> now, FindSet(reads, view.set.organization, view.set.name));
+    if (!now) return std::nullopt;
+    // Not a write in between: its placement is damaged.
+    if (now->uid == view.set.uid && now->generation == view.set.generation) return view;
+    set = *std::move(now);
+  }
+}
+
 absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string& organization,
                                      const std::string& name) {
   Transaction reads(deps.writer.store);
@@ -72,7 +85,9 @@ absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string&
   RETURN_IF_ERROR(CheckSetName(name));
   ASSIGN_OR_RETURN(std::optional<SecretSet> set, FindSet(reads, organization, name));
   if (!set) return SecretSetNotFound(name);
-  return ViewOf(deps, *std::move(set));
+  ASSIGN_OR_RETURN(std::optional<SecretSetView> view, CurrentView(deps, *std::move(set)));
+  if (!view) return SecretSetNotFound(name);
+  return *std::move(view);
 }
 
 absl::StatusOr<SecretSetPage> ListSets(const UseCaseDeps& deps, const SecretSetListing& listing) {
@@ -93,9 +108,10 @@ absl::StatusOr<SecretSetPage> ListSets(const UseCaseDeps& deps, const SecretSetL
                               if (!listing.region.empty() && set.region != listing.region) return true;
                               set.organization = listing.organization;
                               set.name = keys::LastPart(row.key);
-                              ASSIGN_OR_RETURN(SecretSetView view, ViewOf(deps, std::move(set)));
-                              if (!budget.Admit(WireBytesOf(view))) return false;
-                              page.sets.push_back(std::move(view));
+                              ASSIGN_OR_RETURN(auto view, CurrentView(deps, std::move(set)));
+                              if (!view) return true;
+                              if (!budget.Admit(WireBytesOf(*view))) return false;
+                              page.sets.push_back(*std::move(view));
                               return true;
                             }));
   if (!budget.last_name().empty()) page.next_page_token = tokens.Make(budget.last_name());

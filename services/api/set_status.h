@@ -50,7 +50,11 @@ absl::StatusOr<std::optional<SecretSet>> FindSet(Transaction& transaction, const
 // Of a FAILED object: the region's cause, and what its owner can do. For customers.
 std::string FailureText(const PlacementStatus& status);
 
+// What its region says of the set now, which may be about a later generation.
 absl::StatusOr<SecretSetView> ViewOf(const UseCaseDeps& deps, SecretSet set);
+// The set, read a moment ago, and what its region says of it, as they were at one moment: a write in between has the set read again.
+// nullopt: it is gone by now.
+absl::StatusOr<std::optional<SecretSetView>> CurrentView(const UseCaseDeps& deps, SecretSet set);
 
 // NotFound SECRET_SET_NOT_FOUND, ORGANIZATION_NOT_FOUND.
 absl::StatusOr<SecretSetView> GetSet(const UseCaseDeps& deps, const std::string& organization, const std::string& name);

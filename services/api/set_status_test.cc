@@ -49,6 +49,24 @@ TEST_F(SetStatusTest, AFailedSetTellsItsOwnerWhatToDo) {
               testing::AllOf(testing::HasSubstr("the disk is full"), testing::HasSubstr("write it again")));
 }
 
+// A campaign saw generation 1 READY beside a ready generation 2: the set's row was read before a write, its placement after it.
+TEST_F(SetStatusTest, AViewOfASetThatWasWrittenMeanwhileIsOfTheLaterGeneration) {
+  scene_.SetReady("app", {{"A", "1"}});
+  const SecretSet stale = scene_.Get("app")->set;
+  scene_.SetReady("app", {{"A", "2"}});
+  const auto view = CurrentView(*scene_.deps, stale);
+  ASSERT_THAT(view, IsOk());
+  EXPECT_EQ((*view)->set.generation, 2);
+  EXPECT_EQ((*view)->status.readiness, Readiness::kReady);
+}
+
+TEST_F(SetStatusTest, AViewOfASetThatWasDeletedMeanwhileIsNone) {
+  scene_.SetReady("app", {{"A", "1"}});
+  const SecretSet stale = scene_.Get("app")->set;
+  ASSERT_THAT(scene_.Delete(scene_.Write("app")), IsOk());
+  EXPECT_FALSE(CurrentView(*scene_.deps, stale)->has_value());
+}
+
 TEST_F(SetStatusTest, AWipedRegionMakesItsSetsPending) {
   scene_.SetReady("app", {{"A", "1"}});
   scene_.WipeRegion("us-west");

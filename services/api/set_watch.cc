@@ -153,7 +153,9 @@ class Watch final : public SetWatch, public std::enable_shared_from_this<Watch> 
     set.organization = watched_.organization;
     set.name = keys::LastPart(row.key);
     WatchRegion(set.region);
-    ASSIGN_OR_RETURN(SecretSetView view, ViewOf(deps_, std::move(set)));
+    ASSIGN_OR_RETURN(std::optional<SecretSetView> current, CurrentView(deps_, std::move(set)));
+    if (!current) return absl::OkStatus();
+    SecretSetView& view = *current;
     const Told now{.row_revision = row.row.revision,
                    .readiness = view.status.readiness,
                    .observed_generation = view.status.observed_generation,

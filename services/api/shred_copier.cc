@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
@@ -122,6 +123,7 @@ class RingingCopier final : public ShredCopier {
     if (lineage > ledger_->newest_lineage())
       found.records.push_back({.time = clock_.Now(), .revision = WithLineage(head, lineage)});
     RETURN_IF_ERROR(ledger_->Append(found.records));
+    FAILPOINT_OR_RETURN("shred.ledger.appended");
     return Forget(std::move(found.finished));
   }
 

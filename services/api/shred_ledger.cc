@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 #include "libs/storage/durable_files.h"
@@ -178,7 +179,9 @@ class LedgerFile final : public ShredLedger {
       Follow(position, record);
     }
     // Over what a failed attempt may have left.
+    FAILPOINT_OR_RETURN("shred.ledger.before_write");
     RETURN_IF_ERROR(file_.WriteAt(size_, text));
+    FAILPOINT_OR_RETURN("shred.ledger.before_sync");
     RETURN_IF_ERROR(file_.Sync());
     size_ += static_cast<off_t>(text.size());
     position_ = std::move(position);

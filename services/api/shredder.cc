@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/storage/keys.h"
 #include "services/api/audit_trail.h"
@@ -98,9 +99,12 @@ class PurgingShredder final : public Shredder {
     for (const Due& each : due) {
       for (KeyRange& range : RangesOf(each)) ranges.push_back(std::move(range));
     }
+    FAILPOINT_OR_RETURN("shredder.before_purge");
     RETURN_IF_ERROR(options_.writer.store.Purge(Merged(std::move(ranges))));
+    FAILPOINT_OR_RETURN("shredder.purged");
     RETURN_IF_ERROR(CheckNoCopies());
     for (const Due& each : due) RETURN_IF_ERROR(Record(each));
+    FAILPOINT_OR_RETURN("shredder.recorded");
     Log(Severity::kInfo, "shredded", {{"count", due.size()}});
     return static_cast<int>(due.size());
   }

@@ -166,6 +166,26 @@ TEST_F(ShredderTest, OfADeletedSetNoSealedRowAndNoWrappedKeyIsOnDiskAfterARound)
   EXPECT_EQ(Recorded().size(), 1U);
 }
 
+TEST_F(ShredderTest, OfADeletedSetTheCopyThatADeploymentHadGoesToo) {
+  Set("acme", "web", "value");
+  const auto deploy = [&](const std::string& copy) {
+    return Commit([&](Transaction& transaction) {
+      transaction.Put(keys::Deployment("acme", "agent"), copy);
+      return absl::OkStatus();
+    });
+  };
+  ASSERT_THAT(deploy("a copy of the set's values, as a deployment has one"), IsOk());
+  const std::vector<std::string> copy = SealedIn({RangeBelow(keys::Deployments("acme"))});
+  ASSERT_EQ(copy.size(), 1u);
+  // In a table of its own, before another deployment comes in its place.
+  ASSERT_THAT(store_->Purge({{{Family::kMeta, ""}, ""}}), IsOk());
+  ASSERT_THAT(deploy("of another set"), IsOk());
+  ASSERT_THAT(DeleteSet("web"), IsOk());
+  ASSERT_EQ(FoundOnDisk(copy), 1u);
+  ASSERT_THAT(shredder_->ShredNow(), IsOkAndHolds(1));
+  EXPECT_EQ(FoundOnDisk(copy), 0u);
+}
+
 TEST_F(ShredderTest, OfADeletedOrganizationTheKeysToo) {
   for (int i = 0; i < 20; ++i) Set("acme", "set-" + std::to_string(i), "canary");
   Set("rival", "kept", "canary");

@@ -5,6 +5,7 @@
 
 #include "libs/common/backoff.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/limits.h"
 #include "services/api/audit_trail.h"
 
@@ -40,6 +41,7 @@ class Run final : public std::enable_shared_from_this<Run> {
     }
     if (!transaction.has_writes()) return done_(writer_.store.Head());
     if (const absl::Status admitted = Record(transaction); !admitted.ok()) return done_(admitted);
+    FAILPOINT("transaction.before_commit");
     writer_.store.CommitAsync(
         std::move(transaction).TakeCommit(term),
         [self = shared_from_this()](absl::StatusOr<Revision> committed) { self->Committed(std::move(committed)); });
@@ -62,6 +64,7 @@ class Run final : public std::enable_shared_from_this<Run> {
   }
 
   void Committed(absl::StatusOr<Revision> committed) {
+    FAILPOINT("transaction.committed");
     absl::IsAborted(committed.status()) ? Conflict() : done_(std::move(committed));
   }
 
@@ -107,15 +110,20 @@ absl::StatusOr<bool> Transaction::IsCurrent() const {
 
 Commit Transaction::TakeCommit(Term term) && {
   Commit commit{.term = term};
-  for (const auto& [key, row] : reads_) {
-    commit.preconditions.push_back({.key = key, .revision = row ? row->revision : 0});
+  commit.preconditions.reserve(reads_.size());
+  while (!reads_.empty()) {
+    auto read = reads_.extract(reads_.begin());
+    commit.preconditions.push_back({.key = std::move(read.key()), .revision = read.mapped() ? read.mapped()->revision : 0});
   }
+  commit.mutations.reserve(writes_.size());
   for (auto& [key, mutation] : writes_) commit.mutations.push_back(std::move(mutation));
   return commit;
 }
 
 void RunTransaction(const Writer& writer, TransactionPlan plan, std::function<void(absl::StatusOr<Revision>)> done) {
   auto run = std::make_shared<Run>(writer, std::move(plan), std::move(done));
+  // A call's body has a thread of the executor already.
+  if (CallScope::Current() != nullptr) return run->Attempt();
   writer.executor.Run([run] { run->Attempt(); });
 }
 

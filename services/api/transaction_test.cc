@@ -9,6 +9,7 @@
 
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
+#include "services/api/call_scope.h"
 #include "services/api/testing/api_scene.h"
 
 namespace keyferry {
@@ -44,6 +45,24 @@ TEST_F(TransactionTest, AnswersTheRevisionThatItsRowsCarry) {
   const auto revision = Put("value");
   ASSERT_THAT(revision, IsOk());
   EXPECT_EQ((*store_->Get(kRow))->revision, *revision);
+}
+
+// Its body has a thread already, and a second one would have to be woken.
+TEST_F(TransactionTest, OfACallTheFirstAttemptRunsOnTheCallersThread) {
+  const auto call = std::make_shared<const AuditedCall>(AuditedCall{.caller = {.organization = "acme"}, .method = "Service/Rpc"});
+  std::thread::id planned;
+  const auto plan = [&](Transaction& transaction) {
+    planned = std::this_thread::get_id();
+    transaction.Put(kRow, "value");
+    return absl::OkStatus();
+  };
+  {
+    const CallScope scope(call);
+    ASSERT_THAT(Run(plan), IsOk());
+    EXPECT_EQ(planned, std::this_thread::get_id());
+  }
+  ASSERT_THAT(Run(plan), IsOk());
+  EXPECT_NE(planned, std::this_thread::get_id());
 }
 
 TEST_F(TransactionTest, WithoutWritesAnswersTheHead) {

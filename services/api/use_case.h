@@ -82,7 +82,7 @@ void RunUseCase(const UseCaseDeps& deps, bool validate_only, std::function<absl:
       },
       [answer, done = std::move(done), subject = std::move(subject)](absl::StatusOr<Revision> committed) {
         if (!committed.ok()) return done(NameConflict(std::move(committed).status(), subject));
-        done(**std::move(answer));
+        done(std::move(**answer));
       });
 }
 

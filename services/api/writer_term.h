@@ -5,8 +5,9 @@
 #define KEYFERRY_SERVICES_API_WRITER_TERM_H_
 
 #include <memory>
-#include <mutex>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/store.h"
@@ -22,7 +23,7 @@ class WriterTerm {
   }
 
   Term Get() const {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     return term_;
   }
 
@@ -31,7 +32,7 @@ class WriterTerm {
     const absl::StatusOr<Term> next = store_.AcquireWriter(Lineage::kNext);
     Log(Severity::kError, "store_was_rewound", {{"next_lineage", next.status()}});
     if (!next.ok()) return;
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     term_ = *next;
   }
 
@@ -39,8 +40,8 @@ class WriterTerm {
   WriterTerm(Store& store, Term term) : store_(store), term_(term) {}
 
   Store& store_;
-  mutable std::mutex mutex_;
-  Term term_;
+  mutable absl::Mutex mutex_;
+  Term term_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "services/provisioner/row_frame.h"
@@ -72,6 +73,7 @@ CommitWatermark::~CommitWatermark() {
 }
 
 void CommitWatermark::Write(uint64_t sequence) {
+  FAILPOINT("region.watermark.before_write");
   const std::string file = Encode(sequence);
   if (pwrite(fd_, file.data(), file.size(), 0) != static_cast<ssize_t>(file.size())) {
     Log(Severity::kError, "watermark_write_failed", {{"error", std::strerror(errno)}});
@@ -90,6 +92,7 @@ void CommitWatermark::SyncUntilStopped() {
     changed_.wait_for(lock, absl::ToChronoMilliseconds(kSyncInterval), [this] { return stopping_; });
     dirty_ = false;
     lock.unlock();
+    FAILPOINT("region.watermark.before_sync");
     fdatasync(fd_);
     lock.lock();
   }

@@ -3,12 +3,13 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <map>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "keyferry/v1/environments.grpc.pb.h"
 #include "libs/common/error.h"
 #include "libs/common/log.h"
@@ -131,7 +132,7 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
   grpc::Service& service() override { return *this; }
 
   void Changed(const ObjectId& id) override {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     const auto [begin, end] = watches_.equal_range(id);
     for (auto watch = begin; watch != end; ++watch) watch->second->Notice();
   }
@@ -152,10 +153,10 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
                                                               const v1::GetEnvironmentRequest* request) override {
     const auto agent = ParseRequest(*request);
     if (!agent.ok()) return new Refusal(ToEdge(agent.status()));
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     const auto place = watches_.emplace(*agent, nullptr);
     place->second = std::make_shared<Watch>(source_, *agent, executor_, [this, place] {
-      std::lock_guard lock(mutex_);
+      absl::MutexLock lock(&mutex_);
       watches_.erase(place);
     });
     place->second->Notice();
@@ -171,8 +172,8 @@ class Service final : public EnvironmentsService, public v1::Environments::Callb
 
   const EnvironmentSource source_;
   Executor& executor_;
-  std::mutex mutex_;
-  std::multimap<ObjectId, std::shared_ptr<Watch>> watches_;
+  absl::Mutex mutex_;
+  std::multimap<ObjectId, std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "keyferry/v1/provisioning.pb.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/model/object_hash.h"
 #include "services/provisioner/provisioner_metrics.h"
@@ -82,7 +83,7 @@ void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events,
     }
   }
   const absl::Time begin = absl::Now();
-  const std::vector<Settlement> settlements = reconciler_.Apply(objects);
+  const std::vector<Settlement> settlements = reconciler_.Apply(std::move(objects));
   int64_t failed_count = 0;
   for (size_t i = 0; i < settlements.size(); ++i) {
     LogSettlement(settlements[i], *applied[i]);
@@ -90,6 +91,7 @@ void EventWorker::WorkOnEvents(const std::vector<const v1::Event*>& events,
     *acks.mutable_acks()->add_acks() = AckOf(settlements[i], *applied[i], target_incarnation_);
   }
   if (!settlements.empty()) CountApplied(static_cast<int64_t>(settlements.size()) - failed_count, failed_count, absl::Now() - begin);
+  FAILPOINT("region.acks.before_send");
   if (acks.has_acks()) answers.push_back(std::move(acks));
   if (drift.has_drift()) answers.push_back(std::move(drift));
 }
@@ -130,6 +132,7 @@ bool EventWorker::EndResync(const v1::SyncEnd& end) {
         needs_operator ? "sweep_needs_operator" : "resync_not_swept", {{"error", swept.status()}});
     return false;
   }
+  FAILPOINT("region.resync.before_done");
   Log(Severity::kInfo, "resync_complete", {{"objects", end.object_count()}, {"swept", *swept}});
   return true;
 }

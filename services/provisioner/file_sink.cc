@@ -15,6 +15,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 #include "libs/model/names.h"
@@ -26,6 +27,7 @@ namespace {
 constexpr char kDataName[] = ".data";
 constexpr std::string_view kLinkPrefix = "../../.data/";
 constexpr char kDockerConfigName[] = ".dockerconfigjson";
+constexpr size_t kMaxParentsKept = 64;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0400;
 
@@ -58,16 +60,19 @@ absl::Status CheckNames(const OpenedObject& object) {
 
 class FileSink final : public Sink {
  public:
-  FileSink(Descriptor root, Descriptor data) : root_(std::move(root)), data_(std::move(data)) {}
+  FileSink(Descriptor root, Descriptor data)
+      : root_(std::move(root)), data_(std::move(data)), run_(absl::BytesToHexString(RandomBytes(8))) {}
 
   std::string_view name() const override { return "files"; }
 
   absl::Status Apply(const OpenedObject& object) override {
     RETURN_IF_ERROR(CheckNames(object));
-    const std::string directory = absl::StrCat(object.revision, "-", absl::BytesToHexString(RandomBytes(8)));
+    const std::string directory = absl::StrCat(object.revision, "-", run_, "-", ++written_count_);
     absl::Status status = WriteData(directory, object);
     std::string leftover = directory;
     if (status.ok()) status = Show(object.id, directory, leftover);
+    // Somebody removed the directory that is kept open.
+    if (absl::IsNotFound(status) && !std::exchange(parents_, {}).empty()) status = Show(object.id, directory, leftover);
     if (!leftover.empty()) (void)RemoveFlatDirectory(data_.get(), leftover);
     return status;
   }
@@ -81,29 +86,17 @@ class FileSink final : public Sink {
     RETURN_IF_ERROR(directory.status());
     if (unlinkat(parent->get(), id.name.c_str(), 0) != 0)
       return FileError(absl::StrCat("cannot remove link ", id.name));
+    FAILPOINT_OR_RETURN("files_sink.link_removed");
     RETURN_IF_ERROR(RemoveFlatDirectory(data_.get(), *directory));
     RemoveIfEmpty(id);
     return absl::OkStatus();
   }
 
   absl::Status Verify(const OpenedObject& object) override {
-    ASSIGN_OR_RETURN(const Descriptor parent, OpenParent(object.id));
-    ASSIGN_OR_RETURN(const std::string name, DataDirectoryOf(parent.get(), object.id.name));
-    ASSIGN_OR_RETURN(const Descriptor directory, OpenDirectory(data_.get(), name));
-    ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(directory.get()));
-    SecretBytes docker_config;
-    const auto files = FilesOf(object, docker_config);
-    if (names.size() != files.size()) return absl::DataLossError("other files than written are in the directory");
-    for (const std::string& file : names) {
-      const auto wanted = files.find(file);
-      if (wanted == files.end())
-        return absl::DataLossError(absl::StrCat("file ", file, " was not written by this sink"));
-      ASSIGN_OR_RETURN(const SecretBytes bytes, ReadFile(directory.get(), file));
-      if (!EqualInConstantTime(bytes.Access(), wanted->second)) {
-        return absl::DataLossError(absl::StrCat("file ", file, " does not hold what was written"));
-      }
-    }
-    return absl::OkStatus();
+    absl::Status status = Compare(object);
+    // Perhaps somebody moved a directory that is kept open.
+    if (!status.ok()) parents_.clear();
+    return status;
   }
 
   absl::StatusOr<std::vector<ObjectId>> List() override {
@@ -141,6 +134,27 @@ class FileSink final : public Sink {
   }
 
  private:
+  // By the path that a user takes, not by what is kept open.
+  absl::Status Compare(const OpenedObject& object) const {
+    ASSIGN_OR_RETURN(const Descriptor parent, OpenParent(object.id));
+    ASSIGN_OR_RETURN(const std::string name, DataDirectoryOf(parent.get(), object.id.name));
+    ASSIGN_OR_RETURN(const Descriptor directory, OpenDirectory(data_.get(), name));
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(directory.get()));
+    SecretBytes docker_config;
+    const auto files = FilesOf(object, docker_config);
+    if (names.size() != files.size()) return absl::DataLossError("other files than written are in the directory");
+    for (const std::string& file : names) {
+      const auto wanted = files.find(file);
+      if (wanted == files.end())
+        return absl::DataLossError(absl::StrCat("file ", file, " was not written by this sink"));
+      ASSIGN_OR_RETURN(const SecretBytes bytes, ReadFile(directory.get(), file));
+      if (!EqualInConstantTime(bytes.Access(), wanted->second)) {
+        return absl::DataLossError(absl::StrCat("file ", file, " does not hold what was written"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status WriteData(const std::string& name, const OpenedObject& object) {
     ASSIGN_OR_RETURN(const Descriptor directory, MakeAndOpenDirectory(data_.get(), name, kDirectoryMode));
     SecretBytes docker_config;
@@ -152,21 +166,36 @@ class FileSink final : public Sink {
 
   // Swaps the link. `leftover` is then the data directory that it showed before, empty for none.
   absl::Status Show(const ObjectId& id, const std::string& directory, std::string& leftover) {
-    ASSIGN_OR_RETURN(const Descriptor top, MakeAndOpenDirectory(root_.get(), TopOf(id.kind), kDirectoryMode));
-    ASSIGN_OR_RETURN(const Descriptor parent, MakeAndOpenDirectory(top.get(), id.organization, kDirectoryMode));
-    absl::StatusOr<std::string> old_directory = DataDirectoryOf(parent.get(), id.name);
-    if (absl::IsNotFound(old_directory.status())) old_directory = "";
+    FAILPOINT_OR_RETURN("files_sink.data_written");
+    ASSIGN_OR_RETURN(const int parent, KeptParent(id));
+    absl::StatusOr<std::string> old_directory = DataDirectoryOf(parent, id.name);
+    const bool is_new = absl::IsNotFound(old_directory.status());
+    if (is_new) old_directory = "";
     RETURN_IF_ERROR(old_directory.status());
     const std::string link = directory + ".link";
     const std::string target = std::string(kLinkPrefix) + directory;
-    if (symlinkat(target.c_str(), data_.get(), link.c_str()) != 0) return FileError("cannot create a link");
-    if (renameat(data_.get(), link.c_str(), parent.get(), id.name.c_str()) != 0) {
-      const absl::Status error = FileError(absl::StrCat("cannot replace link ", id.name));
-      unlinkat(data_.get(), link.c_str(), 0);
+    if (!is_new && symlinkat(target.c_str(), data_.get(), link.c_str()) != 0) return FileError("cannot create a link");
+    FAILPOINT("files_sink.before_rename");
+    const int shown = is_new ? symlinkat(target.c_str(), parent, id.name.c_str())
+                             : renameat(data_.get(), link.c_str(), parent, id.name.c_str());
+    if (shown != 0) {
+      const absl::Status error = FileError(absl::StrCat("cannot make or replace link ", id.name));
+      if (!is_new) unlinkat(data_.get(), link.c_str(), 0);
       return error;
     }
     leftover = *std::move(old_directory);
+    FAILPOINT("files_sink.after_rename");
     return absl::OkStatus();
+  }
+
+  // The directory of an organization's links, made when it is missing; kept open, since most objects are shown beside another.
+  absl::StatusOr<int> KeptParent(const ObjectId& id) {
+    const std::pair<std::string, std::string> path(TopOf(id.kind), id.organization);
+    if (const auto kept = parents_.find(path); kept != parents_.end()) return kept->second.get();
+    if (parents_.size() >= kMaxParentsKept) parents_.clear();
+    ASSIGN_OR_RETURN(const Descriptor top, MakeAndOpenDirectory(root_.get(), path.first, kDirectoryMode));
+    ASSIGN_OR_RETURN(Descriptor parent, MakeAndOpenDirectory(top.get(), path.second, kDirectoryMode));
+    return parents_.emplace(path, std::move(parent)).first->second.get();
   }
 
   absl::StatusOr<Descriptor> OpenParent(const ObjectId& id) const {
@@ -186,13 +215,17 @@ class FileSink final : public Sink {
     return std::string(directory);
   }
 
-  void RemoveIfEmpty(const ObjectId& id) const {
+  void RemoveIfEmpty(const ObjectId& id) {
     const auto top = OpenDirectory(root_.get(), TopOf(id.kind));
-    if (top.ok()) unlinkat(top->get(), id.organization.c_str(), AT_REMOVEDIR);
+    if (top.ok() && unlinkat(top->get(), id.organization.c_str(), AT_REMOVEDIR) == 0) parents_.erase({TopOf(id.kind), id.organization});
   }
 
   const Descriptor root_;
   const Descriptor data_;
+  // Names of data directories: of this process, and the how many-th.
+  const std::string run_;
+  uint64_t written_count_ = 0;
+  std::map<std::pair<std::string, std::string>, Descriptor> parents_;
 };
 
 absl::Status CheckRoot(int root, const FileSinkOptions& options) {

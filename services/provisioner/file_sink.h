@@ -4,8 +4,7 @@
 //   sets/<organization>/<set>/.dockerconfigjson agents/<organization>/<agent>/.dockerconfigjson
 //
 // 1. `<set>` and `<agent>` are symbolic links into `.data/`; a new version is written to a fresh directory there and
-// one rename of the
-//    link shows it. A reader that opens the directory once never sees a mixture; when the link has changed meanwhile,
+// one rename of the link (or its creation, where nothing was shown) shows it. A reader that opens the directory once never sees a mixture; when the link has changed meanwhile,
 //    files of the old directory may be gone already, and it reads again.
 // 2. Nothing follows a link on the way down; every part of a path was checked as a name.
 // 3. One FileSink a directory: it holds a lock on it. Leftovers of a crash are removed when it is created.

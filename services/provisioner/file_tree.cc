@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -38,17 +37,20 @@ absl::StatusOr<Descriptor> MakeAndOpenDirectory(int parent, const std::string& n
 }
 
 absl::StatusOr<std::vector<std::string>> NamesIn(int directory) {
-  // A descriptor of its own: a duplicate would share the position with every earlier listing.
-  const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd < 0 ? nullptr : fdopendir(fd), closedir);
-  if (stream == nullptr) return FileError("cannot list a directory");
   std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+  alignas(dirent64) char entries[4096];
+  if (lseek(directory, 0, SEEK_SET) != 0) return FileError("cannot list a directory");
+  while (true) {
+    const ssize_t size = getdents64(directory, entries, sizeof(entries));
+    if (size < 0) return FileError("cannot list a directory");
+    if (size == 0) break;
+    for (ssize_t at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      at += entry->d_reclen;
+    }
   }
-  if (errno != 0) return FileError("cannot list a directory");
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -25,7 +25,7 @@ absl::Status FileError(std::string_view what);
 absl::StatusOr<Descriptor> OpenDirectory(int parent, const std::string& name);
 // Creates it with this mode when it is missing.
 absl::StatusOr<Descriptor> MakeAndOpenDirectory(int parent, const std::string& name, mode_t mode);
-// Without `.` and `..`, sorted.
+// Without `.` and `..`, sorted. Moves the descriptor's position.
 absl::StatusOr<std::vector<std::string>> NamesIn(int directory);
 absl::StatusOr<std::string> ReadLink(int directory, const std::string& name);
 // A new file.

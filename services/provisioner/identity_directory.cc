@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 
 namespace keyferry {
@@ -94,6 +95,7 @@ absl::Status WriteNewFile(const std::string& path, std::string_view content) {
     if (written < 0) return DiskError(path, "cannot be written");
     content.remove_prefix(static_cast<size_t>(written));
   }
+  FAILPOINT_OR_RETURN("identity.before_sync");
   if (fsync(file.get()) != 0) return DiskError(path, "cannot be synced");
   return absl::OkStatus();
 }
@@ -191,6 +193,7 @@ absl::Status IdentityDirectory::WriteVersion(const std::string& version, const I
   const std::string next = absl::StrCat(path_, "/", kNextLink);
   unlink(next.c_str());
   if (symlink(version.c_str(), next.c_str()) != 0) return DiskError(next, "cannot be made");
+  FAILPOINT_OR_RETURN("identity.before_rename");
   if (rename(next.c_str(), absl::StrCat(path_, "/", kCurrent).c_str()) != 0)
     return DiskError(next, "cannot be renamed");
   return absl::OkStatus();
@@ -211,6 +214,7 @@ absl::Status IdentityDirectory::Write(const Identity& identity, const std::strin
     std::filesystem::remove_all(directory, ignored);
     return written;
   }
+  FAILPOINT_OR_RETURN("identity.after_rename");
   RETURN_IF_ERROR(SyncDirectory(path_));
   RemoveAllBut(path_, version, before);
   return absl::OkStatus();

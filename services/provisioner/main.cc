@@ -2,6 +2,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/process_hygiene.h"
 #include "libs/common/status_macros.h"
@@ -26,6 +27,7 @@ absl::Status ServeUntilStopped() {
 
 int main(int argc, char** argv) {
   keyferry::HardenProcess();
+  FAILPOINTS_FROM_ENVIRONMENT();
   umask(0077);
   // It writes lines of its own form about hostile bytes.
   google::protobuf::SetLogHandler(nullptr);

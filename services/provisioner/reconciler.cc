@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/limits.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
@@ -75,7 +76,7 @@ struct Reconciler::Group {
   }
 };
 
-std::vector<Settlement> Reconciler::Apply(const std::vector<RegionObject>& events) {
+std::vector<Settlement> Reconciler::Apply(std::vector<RegionObject> events) {
   std::vector<Settlement> settlements(events.size());
   Group group;
   for (size_t i = 0; i < events.size(); ++i) {
@@ -90,8 +91,8 @@ std::vector<Settlement> Reconciler::Apply(const std::vector<RegionObject>& event
   return settlements;
 }
 
-// The settlement, or nullopt when the event joined the group.
-std::optional<Settlement> Reconciler::Prepare(const RegionObject& event, Group& group) {
+// The settlement, or nullopt when the event moved into the group.
+std::optional<Settlement> Reconciler::Prepare(RegionObject& event, Group& group) {
   const auto held = options_.store.Get(event.id);
   if (!held.ok()) return Failed(event, StoreError(held.status()));
   absl::Status shown;
@@ -117,13 +118,15 @@ std::optional<Settlement> Reconciler::Prepare(const RegionObject& event, Group& 
     ShowAsStored(event.id);
     return Failed(event, shown);
   }
-  group.changes.push_back(event);
+  group.changes.push_back(std::move(event));
   return std::nullopt;
 }
 
 void Reconciler::CommitGroup(Group& group, std::vector<Settlement>& settlements) {
   if (group.changes.empty()) return;
+  FAILPOINT("region.group.before_commit");
   const auto verdicts = options_.store.Commit(group.changes);
+  FAILPOINT("region.group.committed");
   for (size_t i = 0; i < group.changes.size(); ++i) {
     const RegionObject& change = group.changes[i];
     const auto held = options_.store.Get(change.id);
@@ -218,7 +221,9 @@ absl::Status Reconciler::SweepAll(const std::vector<RegionObject>& unseen, uint6
       object.version = {.revision = as_of_revision, .operation = Operation::kDelete};
       RETURN_IF_ERROR(Hide(object.id));
     }
+    FAILPOINT_OR_RETURN("region.sweep.hidden");
     RETURN_IF_ERROR(options_.store.Commit(batch).status());
+    FAILPOINT_OR_RETURN("region.sweep.committed");
     for (const RegionObject& object : batch) {
       if (options_.on_change) options_.on_change(object.id);
     }

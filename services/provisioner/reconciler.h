@@ -53,7 +53,7 @@ class Reconciler {
   explicit Reconciler(Options options) : options_(std::move(options)) {}
 
   // Events (no kRetain) as their stream had them; settlements in the same order. What can be is committed together.
-  std::vector<Settlement> Apply(const std::vector<RegionObject>& events);
+  std::vector<Settlement> Apply(std::vector<RegionObject> events);
   // Whether exactly this is held, or something newer (kRetain).
   bool Holds(const ObjectId& id, const ObjectVersion& version) const;
 
@@ -72,7 +72,7 @@ class Reconciler {
 
  private:
   struct Group;
-  std::optional<Settlement> Prepare(const RegionObject& event, Group& group);
+  std::optional<Settlement> Prepare(RegionObject& event, Group& group);
   void CommitGroup(Group& group, std::vector<Settlement>& settlements);
   absl::Status Show(const RegionObject& object);
   absl::Status EnsureShown(const RegionObject& object, Severity repair_severity);

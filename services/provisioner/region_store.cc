@@ -10,10 +10,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
@@ -39,6 +41,8 @@ absl::Status Damaged(const std::string& directory, const std::string& what) {
 rocksdb::Options DatabaseOptions() {
   rocksdb::Options options;
   options.create_if_missing = true;
+  // What is sealed does not get smaller.
+  options.compression = rocksdb::kNoCompression;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.write_buffer_size = 16 << 20;
   options.max_total_wal_size = 64 << 20;
@@ -62,7 +66,8 @@ class RocksDbRegionStore final : public RegionStore {
     RETURN_IF_ERROR(ReadMeta());
     RETURN_IF_ERROR(CheckRows());
     const uint64_t recovered = db_->GetLatestSequenceNumber();
-    const bool is_new = meta_row_.meta.target_incarnation.empty();
+    MetaRow meta_row = this->meta_row();
+    const bool is_new = meta_row.meta.target_incarnation.empty();
     if (!is_new && watermark_->recovered().value_or(UINT64_MAX) <= recovered) return absl::OkStatus();
     if (!is_new) {
       Log(Severity::kError, "region_store_lost_its_tail",
@@ -71,8 +76,8 @@ class RocksDbRegionStore final : public RegionStore {
            {"committed", watermark_->recovered().value_or(0)},
            {"consequence", "new target incarnation, full resync"}});
     }
-    MetaRow meta_row = meta_row_;
     meta_row.region = region_;
+    FAILPOINT_OR_RETURN("region.store.before_incarnation");
     meta_row.meta.target_incarnation = RandomBytes(kIncarnationBytes);
     rocksdb::WriteBatch batch;
     Write(batch, meta_row);
@@ -80,11 +85,9 @@ class RocksDbRegionStore final : public RegionStore {
   }
 
   absl::StatusOr<std::optional<RegionObject>> Get(const ObjectId& id) const override {
-    ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(ObjectKey(id)));
-    if (!frame) return std::nullopt;
-    auto object = DecodeObjectRow(ObjectKey(id), *frame);
-    if (!object.ok()) return Damaged(directory_, std::string(object.status().message()));
-    return *std::move(object);
+    const std::string key = ObjectKey(id);
+    ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(key));
+    return DecodeRow(key, frame);
   }
 
   absl::Status ForEach(const std::optional<ObjectId>& after,
@@ -99,17 +102,20 @@ class RocksDbRegionStore final : public RegionStore {
   RegionMeta meta() const override { return meta_row().meta; }
 
   absl::StatusOr<std::vector<Verdict>> Commit(const std::vector<RegionObject>& changes) override {
-    std::lock_guard lock(commit_mutex_);
+    absl::MutexLock lock(&commit_mutex_);
     MetaRow meta_row = this->meta_row();
     rocksdb::WriteBatch batch;
     std::vector<Verdict> verdicts;
     int64_t added = 0;
     for (const RegionObject& change : changes) {
-      ASSIGN_OR_RETURN(const auto held, Get(change.id));
+      const std::string key = ObjectKey(change.id);
+      ASSIGN_OR_RETURN(const std::optional<std::string> held_frame, GetRow(key));
+      ASSIGN_OR_RETURN(const std::optional<RegionObject> held, DecodeRow(key, held_frame));
       const auto held_version = held ? std::optional(held->version) : std::nullopt;
       verdicts.push_back(Judge(change.version, held_version, meta_row.meta.settled_floor));
       if (verdicts.back() != Verdict::kApply && verdicts.back() != Verdict::kDelete) continue;
-      RETURN_IF_ERROR(Replace(batch, meta_row.totals, change, held));
+      if (held_frame) meta_row.totals.Remove(*held_frame);
+      Replace(batch, meta_row.totals, key, change, held);
       added += IsLive(change) - (held && IsLive(*held));
       meta_row.meta.max_revision_seen = std::max(meta_row.meta.max_revision_seen, change.version.revision);
     }
@@ -119,9 +125,10 @@ class RocksDbRegionStore final : public RegionStore {
   }
 
   absl::Status RaiseFloor(uint64_t settled_floor) override {
-    std::lock_guard lock(commit_mutex_);
+    absl::MutexLock lock(&commit_mutex_);
     MetaRow meta_row = this->meta_row();
     if (settled_floor <= meta_row.meta.settled_floor) return absl::OkStatus();
+    FAILPOINT_OR_RETURN("region.store.before_floor");
     meta_row.meta.settled_floor = settled_floor;
     bool more = true;
     while (more) {
@@ -134,7 +141,7 @@ class RocksDbRegionStore final : public RegionStore {
 
  private:
   MetaRow meta_row() const {
-    std::lock_guard lock(meta_mutex_);
+    absl::MutexLock lock(&meta_mutex_);
     return meta_row_;
   }
 
@@ -149,6 +156,13 @@ class RocksDbRegionStore final : public RegionStore {
     if (status.IsNotFound()) return std::nullopt;
     if (!status.ok()) return FromRocksDb(status);
     return frame;
+  }
+
+  absl::StatusOr<std::optional<RegionObject>> DecodeRow(const std::string& key, const std::optional<std::string>& frame) const {
+    if (!frame) return std::nullopt;
+    auto object = DecodeObjectRow(key, *frame);
+    if (!object.ok()) return Damaged(directory_, std::string(object.status().message()));
+    return *std::move(object);
   }
 
   absl::Status ForEachRow(const std::string& start,
@@ -173,6 +187,7 @@ class RocksDbRegionStore final : public RegionStore {
                                                         meta_row->region, ", not ", region_,
                                                         "; give each region a data directory of its own"));
     }
+    absl::MutexLock lock(&meta_mutex_);
     meta_row_ = *std::move(meta_row);
     return absl::OkStatus();
   }
@@ -185,25 +200,21 @@ class RocksDbRegionStore final : public RegionStore {
       objects += IsLive(object);
       return true;
     }));
-    if (totals != meta_row_.totals) {
-      return Damaged(directory_, absl::StrCat("it should hold ", meta_row_.totals.count, " rows; found are ",
+    if (const RowTotals expected = meta_row().totals; totals != expected) {
+      return Damaged(directory_, absl::StrCat("it should hold ", expected.count, " rows; found are ",
                                               totals.count, ", or others"));
     }
     object_count_ = objects;
     return absl::OkStatus();
   }
 
-  absl::Status Replace(rocksdb::WriteBatch& batch, RowTotals& totals, const RegionObject& change,
-                       const std::optional<RegionObject>& held) const {
-    const std::string key = ObjectKey(change.id);
-    ASSIGN_OR_RETURN(const std::optional<std::string> held_frame, GetRow(key));
-    if (held_frame) totals.Remove(*held_frame);
+  static void Replace(rocksdb::WriteBatch& batch, RowTotals& totals, const std::string& key, const RegionObject& change,
+                      const std::optional<RegionObject>& held) {
     if (held && !IsLive(*held)) batch.Delete(TombstoneKey(held->version.revision, held->id));
     if (!IsLive(change)) batch.Put(TombstoneKey(change.version.revision, change.id), "");
     const std::string frame = EncodeObjectRow(change);
     totals.Add(frame);
     batch.Put(key, frame);
-    return absl::OkStatus();
   }
 
   // Answers whether there are more of them.
@@ -226,6 +237,7 @@ class RocksDbRegionStore final : public RegionStore {
   // Everything that is ever written goes through here, with the meta row.
   void Write(rocksdb::WriteBatch& batch, const MetaRow& meta_row) {
     batch.Put(kMetaKey, EncodeMetaRow(meta_row));
+    FAILPOINT("region.store.before_write");
     rocksdb::WriteOptions options;
     options.sync = true;
     options.protection_bytes_per_key = 8;
@@ -233,8 +245,9 @@ class RocksDbRegionStore final : public RegionStore {
       Log(Severity::kError, "region_store_write_failed", {{"directory", directory_}, {"error", status.ToString()}});
       std::abort();
     }
+    FAILPOINT("region.store.after_write");
     watermark_->Write(db_->GetLatestSequenceNumber());
-    std::lock_guard lock(meta_mutex_);
+    absl::MutexLock lock(&meta_mutex_);
     meta_row_ = meta_row;
   }
 
@@ -242,9 +255,9 @@ class RocksDbRegionStore final : public RegionStore {
   const std::string region_;
   const std::unique_ptr<rocksdb::DB> db_;
   const std::unique_ptr<CommitWatermark> watermark_;
-  std::mutex commit_mutex_;
-  mutable std::mutex meta_mutex_;
-  MetaRow meta_row_;
+  absl::Mutex commit_mutex_;
+  mutable absl::Mutex meta_mutex_;
+  MetaRow meta_row_ ABSL_GUARDED_BY(meta_mutex_);
   std::atomic<size_t> object_count_ = 0;
 };
 

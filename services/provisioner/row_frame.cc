@@ -1,6 +1,7 @@
 #include "services/provisioner/row_frame.h"
 
 #include <array>
+#include <cstring>
 
 namespace keyferry {
 namespace {
@@ -20,9 +21,29 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 
 constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
-uint32_t Extend(uint32_t state, std::string_view bytes) {
+uint32_t ExtendByTable(uint32_t state, std::string_view bytes) {
   for (const char byte : bytes) state = kTable[(state ^ static_cast<uint8_t>(byte)) & 0xff] ^ (state >> 8);
   return state;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) uint32_t ExtendByInstruction(uint32_t state, std::string_view bytes) {
+  uint64_t wide = state;
+  for (; bytes.size() >= sizeof(uint64_t); bytes.remove_prefix(sizeof(uint64_t))) {
+    uint64_t word;
+    std::memcpy(&word, bytes.data(), sizeof(word));
+    wide = __builtin_ia32_crc32di(wide, word);
+  }
+  return ExtendByTable(static_cast<uint32_t>(wide), bytes);
+}
+#endif
+
+uint32_t Extend(uint32_t state, std::string_view bytes) {
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2");
+  if (has_instruction) return ExtendByInstruction(state, bytes);
+#endif
+  return ExtendByTable(state, bytes);
 }
 
 std::string CheckOf(std::string_view key, std::string_view value) {

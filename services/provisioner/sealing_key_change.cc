@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "libs/common/backoff.h"
+#include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 
 namespace keyferry {
@@ -23,7 +24,9 @@ absl::Duration SealingKeyChange::Step() {
   const auto keys = options_.keys.Get();
   const std::optional<std::string> known = known_to_api();
   if (!known || *known == keys->current().id()) return absl::InfiniteDuration();
+  FAILPOINT("region.sealing_key.before_change");
   const absl::Status status = options_.change(*keys);
+  FAILPOINT("region.sealing_key.changed");
   const std::string id = absl::BytesToHexString(keys->current().id());
   if (!status.ok()) {
     Log(Severity::kWarning, "sealing_key_change_failed", {{"sealing_key_id", id}, {"error", status}});

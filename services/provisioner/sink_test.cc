@@ -127,6 +127,54 @@ TEST_F(FileSinkTest, DoesNotFollowALinkInTheWay) {
   EXPECT_EQ(DataDirectoryCount(), 0u);
 }
 
+TEST_F(FileSinkTest, ShowsAgainInADirectoryThatSomebodyRemoved) {
+  const auto sink = Open();
+  ASSERT_THAT(sink->Apply(Opened(SetId("one"), 1, {{"KEY", "one"}})), IsOk());
+  for (const char* removed : {"sets/acme", "sets"}) {
+    std::filesystem::remove_all(directory_.File(removed));
+    const OpenedObject object = Opened(SetId("two"), 2, {{"KEY", "two"}});
+    ASSERT_THAT(sink->Apply(object), IsOk()) << removed;
+    EXPECT_THAT(sink->Verify(object), IsOk()) << removed;
+    EXPECT_EQ(Read(directory_.File("sets/acme/two/KEY")), "two");
+  }
+}
+
+TEST_F(FileSinkTest, NoticesThatADirectoryWasMovedAndShowsInItsPlaceTheNextTime) {
+  const auto sink = Open();
+  ASSERT_THAT(sink->Apply(Opened(SetId("one"), 1, {{"KEY", "one"}})), IsOk());
+  std::filesystem::rename(directory_.File("sets/acme"), directory_.File("sets/moved"));
+  const OpenedObject object = Opened(SetId("two"), 2, {{"KEY", "two"}});
+  ASSERT_THAT(sink->Apply(object), IsOk());
+  EXPECT_THAT(sink->Verify(object), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_THAT(sink->Apply(object), IsOk());
+  EXPECT_THAT(sink->Verify(object), IsOk());
+}
+
+TEST_F(FileSinkTest, ShowsObjectsOfMoreOrganizationsThanItKeepsOpen) {
+  const auto sink = Open();
+  for (int round = 1; round <= 2; ++round) {
+    for (int i = 0; i < 66; ++i) {
+      ObjectId id = SetId("env");
+      id.organization = "organization-" + std::to_string(i);
+      const OpenedObject object = Opened(id, round, {{"KEY", id.organization + std::to_string(round)}});
+      ASSERT_THAT(sink->Apply(object), IsOk());
+      ASSERT_THAT(sink->Verify(object), IsOk());
+    }
+  }
+  EXPECT_EQ(DataDirectoryCount(), 66u);
+}
+
+TEST_F(FileSinkTest, ShowsAnOrganizationsFirstSetAfterItsLastWasRemoved) {
+  const auto sink = Open();
+  for (int revision = 1; revision <= 3; ++revision) {
+    const OpenedObject object = Opened(SetId("env"), revision, {{"KEY", "one"}});
+    ASSERT_THAT(sink->Apply(object), IsOk());
+    ASSERT_THAT(sink->Verify(object), IsOk());
+    ASSERT_THAT(sink->Remove(SetId("env")), IsOk());
+  }
+  EXPECT_EQ(DataDirectoryCount(), 0u);
+}
+
 TEST_F(FileSinkTest, RefusesADirectoryThatIsNotSafe) {
   const auto refusal = [](const std::string& root) {
     return std::string(NewFileSink({.root = root}).status().message());

@@ -1,9 +1,10 @@
 #include "services/provisioner/sync_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
+#include <mutex>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -17,68 +18,94 @@
 #include "libs/common/error.h"
 #include "libs/common/log.h"
 #include "libs/crypto/aead.h"
+#include "services/provisioner/drift_notes.h"
 #include "services/provisioner/event_worker.h"
 #include "services/provisioner/provisioner_metrics.h"
+#include "services/provisioner/relay.h"
 #include "services/provisioner/sync_messages.h"
 #include "services/provisioner/sync_stream.h"
 
 namespace keyferry {
 namespace {
 
-constexpr uint32_t kProtocolVersion = 1;
 constexpr std::string_view kReasonUnknownSealingKey = "UNKNOWN_SEALING_KEY";
 constexpr size_t kBootIdBytes = 16;
 constexpr size_t kObjectsPerCheck = 256;
 constexpr size_t kMaxBacklogMessages = 32;
+// Half of what may be in flight: the API refills one half while the other is worked on. A group ends with the message that reaches it.
+constexpr int kMaxEventsPerGroup = kMaxInflightObjects / 2;
 // After Drain the API ends the stream; when it does not, we do.
 constexpr absl::Duration kDrainPatience = absl::Seconds(10);
 constexpr absl::Duration kMinHeartbeatInterval = absl::Milliseconds(10);
 
-// Everything but Stop runs on `strand_`; the reconciler only on `work_strand_`.
+// Everything but Stop runs in `relay_`; the reconciler only in the job, of which there is one at a time. The thread that leaves the relay
+// takes the job that was made there, so that an event passes from the stream to the store and back without another thread.
 class Core : public std::enable_shared_from_this<Core> {
  public:
   explicit Core(SyncClientOptions options)
       : options_(std::move(options)),
-        boot_id_(RandomBytes(kBootIdBytes)),
-        strand_(Strand::Create(options_.executor)),
-        work_strand_(Strand::Create(options_.executor)) {
-    NoteDrift(options_.drifted);
+        boot_id_(RandomBytes(kBootIdBytes)) {
+    drift_.Note(options_.drifted);
   }
 
   void Start() {
-    strand_->Run([self = shared_from_this()] {
-      self->Connect();
-      self->CheckSinksLater();
-    });
+    Post([](Core& core) {
+      core.Connect();
+      core.CheckSinksLater();
+    })();
   }
 
   void Stop(absl::Duration patience) {
-    strand_->Run([self = shared_from_this()] {
-      self->stopping_ = true;
-      self->Proceed();
-    });
+    Post([](Core& core) {
+      core.stopping_ = true;
+      core.Proceed();
+    })();
     if (stopped_.WaitForNotificationWithTimeout(patience)) return;
-    strand_->Run([self = shared_from_this()] {
-      if (self->stream_) self->stream_->Cancel();
-    });
+    Post([](Core& core) {
+      if (core.stream_) core.stream_->Cancel();
+    })();
     stopped_.WaitForNotification();
   }
 
  private:
-  // Runs it on the strand while this lives.
-  std::function<void()> OnStrand(std::function<void(Core&)> work) {
-    return [weak = weak_from_this(), strand = strand_, work = std::move(work)] {
-      strand->Run([weak, work] {
-        if (const std::shared_ptr<Core> self = weak.lock()) work(*self);
+  // Runs it in the relay while this lives: on a thread of the executor, whoever calls.
+  std::function<void()> Post(std::function<void(Core&)> work) {
+    return [weak = weak_from_this(), &executor = options_.executor, work = std::move(work)] {
+      executor.Run([weak, work] {
+        if (const std::shared_ptr<Core> self = weak.lock()) self->Enter(work);
       });
     };
   }
 
-  // The same after a delay, and only while the present stream is.
+  // On a thread of the executor.
+  void Enter(std::function<void(Core&)> work) {
+    relay_.Run([self = shared_from_this(), work = std::move(work)] { work(*self); });
+    while (const std::function<void()> job = TakeJob()) job();
+  }
+
+  void After(absl::Duration delay, std::function<void(Core&)> work) {
+    options_.executor.RunAfter(delay, [weak = weak_from_this(), work = std::move(work)] {
+      if (const std::shared_ptr<Core> self = weak.lock()) self->Enter(work);
+    });
+  }
+
+  // The same, and only while the present stream is.
   void LaterInSession(absl::Duration delay, std::function<void(Core&)> work) {
-    options_.executor.RunAfter(delay, OnStrand([session = session_, work = std::move(work)](Core& core) {
-                                 if (core.session_ == session && core.stream_) work(core);
-                               }));
+    After(delay, [session = session_, work = std::move(work)](Core& core) {
+      if (core.session_ == session && core.stream_) work(core);
+    });
+  }
+
+  std::function<void()> TakeJob() {
+    std::lock_guard lock(job_mutex_);
+    return std::exchange(job_, nullptr);
+  }
+
+  // REQUIRES: not working_. What the job answers runs in the relay.
+  void StartJob(std::function<std::function<void(Core&)>()> job) {
+    working_ = true;
+    std::lock_guard lock(job_mutex_);
+    job_ = [self = shared_from_this(), job = std::move(job)] { self->relay_.Run([self, end = job()] { end(*self); }); };
   }
 
   void Connect() {
@@ -91,33 +118,27 @@ class Core : public std::enable_shared_from_this<Core> {
     sealing_key_id_ = sealing_key_ids[unknown_sealing_keys_ % sealing_key_ids.size()];
     worker_ = std::make_shared<EventWorker>(options_.store, options_.reconciler, meta.target_incarnation);
     heard_at_ = SystemClock().Monotonic();
-    auto on_done = [weak = weak_from_this(), strand = strand_](std::shared_ptr<SyncStream> stream,
-                                                               absl::Status status) {
-      strand->Run([weak, stream = std::move(stream), status] {
-        if (const std::shared_ptr<Core> self = weak.lock()) self->OnEnded(status);
+    auto on_done = [weak = weak_from_this(), &executor = options_.executor](std::shared_ptr<SyncStream> stream, absl::Status status) {
+      executor.Run([weak, stream = std::move(stream), status] {
+        if (const std::shared_ptr<Core> self = weak.lock()) self->Enter([status](Core& core) { core.OnEnded(status); });
       });
     };
-    stream_ = SyncStream::Start(options_.new_channel(), {.on_readable = OnStrand([](Core& core) { core.Hear(); }),
-                                                         .on_done = std::move(on_done)});
-    stream_->Send(HelloOf(meta));
+    stream_ = SyncStream::Start(options_.new_channel(), {.on_readable = Hearing(), .on_done = std::move(on_done)});
+    stream_->Send(HelloOf(
+        meta, {options_.region, options_.provisioner_id, options_.version, boot_id_, sealing_key_id_}));
     LaterInSession(options_.timings.silence / 2, [](Core& core) { core.WatchSilence(); });
     LaterInSession(options_.timings.progress, [](Core& core) { core.ReportProgress(); });
   }
 
-  v1::ProvisionerMessage HelloOf(const RegionMeta& meta) const {
-    v1::ProvisionerMessage message;
-    v1::Hello* hello = message.mutable_hello();
-    hello->set_protocol_version(kProtocolVersion);
-    hello->set_region(options_.region);
-    hello->set_provisioner_id(options_.provisioner_id);
-    hello->set_boot_id(boot_id_);
-    hello->set_target_incarnation(meta.target_incarnation);
-    hello->set_max_revision_seen(meta.max_revision_seen);
-    hello->set_max_inflight_objects(kMaxInflightObjects);
-    hello->set_max_inflight_bytes(kMaxInflightBytes);
-    hello->set_sealing_key_id(sealing_key_id_);
-    hello->set_version(options_.version);
-    return message;
+  // Messages that come while one waits to be heard are heard with it.
+  std::function<void()> Hearing() {
+    const auto posted = std::make_shared<std::atomic<bool>>(false);
+    return [posted, hear = Post([posted](Core& core) {
+              posted->store(false);
+              core.Hear();
+            })] {
+      if (!posted->exchange(true)) hear();
+    };
   }
 
   bool IsBacklogFull() const { return backlog_.size() >= kMaxBacklogMessages; }
@@ -148,8 +169,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void OnWelcome(const v1::Welcome& welcome) {
     failed_attempts_ = 0;
-    const absl::Duration asked =
-        absl::Seconds(welcome.heartbeat_interval().seconds()) + absl::Nanoseconds(welcome.heartbeat_interval().nanos());
+    const absl::Duration asked = FromWire(welcome.heartbeat_interval());
     heartbeat_interval_ = asked >= kMinHeartbeatInterval ? std::min(asked, kHeartbeatInterval) : kHeartbeatInterval;
     Beat();
     ShowStream(/*connected=*/true, granted_);
@@ -164,8 +184,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   void OnDrain(const v1::Drain& drain) {
-    const absl::Duration asked =
-        absl::Seconds(drain.reconnect_after().seconds()) + absl::Nanoseconds(drain.reconnect_after().nanos());
+    const absl::Duration asked = FromWire(drain.reconnect_after());
     const bool superseded = drain.reason() == "SUPERSEDED";
     drain_delay_ =
         superseded ? options_.timings.max_retry : std::clamp(asked, absl::ZeroDuration(), options_.timings.max_retry);
@@ -183,34 +202,22 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   void StartWork() {
-    std::vector<v1::ApiMessage> group;
+    const auto group = std::make_shared<std::vector<v1::ApiMessage>>();
     int events = 0;
-    while (!backlog_.empty() && events < kMaxInflightObjects) {
+    while (!backlog_.empty() && events < kMaxEventsPerGroup) {
       events += backlog_.front().events().events_size();
-      group.push_back(std::move(backlog_.front()));
+      group->push_back(std::move(backlog_.front()));
       backlog_.pop_front();
     }
-    in_work_ = ObjectsOf(group);
-    working_ = true;
-    work_strand_->Run([self = shared_from_this(), worker = worker_, session = session_, group = std::move(group)] {
-      auto answers = worker->Work(group);
-      self->strand_->Run([self, session, answers = std::move(answers)] { self->FinishWork(session, answers); });
+    in_work_ = group;
+    StartJob([worker = worker_, session = session_, group]() -> std::function<void(Core&)> {
+      return [session, answers = worker->Work(*group)](Core& core) { core.FinishWork(session, answers); };
     });
-  }
-
-  static std::vector<v1::ObjectId> ObjectsOf(const std::vector<v1::ApiMessage>& messages) {
-    std::vector<v1::ObjectId> objects;
-    for (const v1::ApiMessage& message : messages) {
-      for (const v1::Event& event : message.events().events()) {
-        if (event.operation() != v1::OPERATION_RETAIN) objects.push_back(event.object());
-      }
-    }
-    return objects;
   }
 
   void FinishWork(uint64_t session, const std::vector<v1::ProvisionerMessage>& answers) {
     working_ = false;
-    in_work_.clear();
+    in_work_ = nullptr;
     if (session == session_ && stream_) {
       for (const v1::ProvisionerMessage& answer : answers) stream_->Send(answer);
     }
@@ -237,50 +244,42 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void ReportProgress() {
     v1::ProvisionerMessage message;
-    for (const v1::ObjectId& object : in_work_) *message.mutable_progress()->add_objects() = object;
-    for (const v1::ObjectId& object : ObjectsOf({backlog_.begin(), backlog_.end()}))
-      *message.mutable_progress()->add_objects() = object;
+    if (in_work_ != nullptr) {
+      for (const v1::ApiMessage& worked_on : *in_work_) AddProgress(worked_on, message);
+    }
+    for (const v1::ApiMessage& waiting : backlog_) AddProgress(waiting, message);
     if (message.has_progress()) stream_->Send(std::move(message));
     LaterInSession(options_.timings.progress, [](Core& core) { core.ReportProgress(); });
   }
 
-  void NoteDrift(const std::vector<ObjectId>& lost) {
-    for (const ObjectId& id : lost) {
-      if (drifted_.size() == kMaxDriftedObjects) return;
-      drifted_.insert(id);
-    }
-  }
-
   void ReportDrift() {
-    if (!granted_ || drifted_.empty()) return;
-    Log(Severity::kError, "drift", {{"region", options_.region}, {"objects", drifted_.size()}});
-    while (!drifted_.empty()) {
+    if (!granted_ || drift_.empty()) return;
+    Log(Severity::kError, "drift", {{"region", options_.region}, {"objects", drift_.size()}});
+    while (!drift_.empty()) {
       v1::ProvisionerMessage message;
-      v1::Drift& drift = *message.mutable_drift();
-      while (!drifted_.empty() && drift.objects_size() < kMaxDriftObjectsPerMessage)
-        ToWire(drifted_.extract(drifted_.begin()).value(), drift.add_objects());
+      for (const ObjectId& id : drift_.TakeSome()) ToWire(id, message.mutable_drift()->add_objects());
       stream_->Send(std::move(message));
     }
   }
 
   void CheckSinksLater() {
-    options_.executor.RunAfter(options_.timings.check_sinks, OnStrand([](Core& core) { core.CheckSinks(); }));
+    After(options_.timings.check_sinks, [](Core& core) { core.CheckSinks(); });
   }
 
   void CheckSinks() {
     if (stopping_) return;
     if (working_) return CheckSinksLater();
-    working_ = true;
-    work_strand_->Run([self = shared_from_this()] {
-      auto lost = self->options_.reconciler.CheckSinks(kObjectsPerCheck);
-      self->strand_->Run([self, lost = std::move(lost)] {
-        if (lost.ok()) self->NoteDrift(*lost);
-        if (!lost.ok()) Log(Severity::kError, "check_sinks_failed", {{"error", lost.status()}});
-        if (self->stream_) self->ReportDrift();
-        self->CheckSinksLater();
-        self->FinishWork(self->session_, {});
-      });
+    StartJob([&reconciler = options_.reconciler]() -> std::function<void(Core&)> {
+      return [lost = reconciler.CheckSinks(kObjectsPerCheck)](Core& core) { core.SinksChecked(lost); };
     });
+  }
+
+  void SinksChecked(const absl::StatusOr<std::vector<ObjectId>>& lost) {
+    if (lost.ok()) drift_.Note(*lost);
+    if (!lost.ok()) Log(Severity::kError, "check_sinks_failed", {{"error", lost.status()}});
+    if (stream_) ReportDrift();
+    CheckSinksLater();
+    FinishWork(session_, {});
   }
 
   void OnEnded(const absl::Status& status) {
@@ -293,7 +292,7 @@ class Core : public std::enable_shared_from_this<Core> {
     const absl::Duration delay = RetryDelay();
     Log(status.ok() ? Severity::kInfo : Severity::kWarning, "disconnected",
         {{"region", options_.region}, {"status", status}, {"retry_ms", absl::ToInt64Milliseconds(delay)}});
-    options_.executor.RunAfter(delay, OnStrand([](Core& core) { core.Connect(); }));
+    After(delay, [](Core& core) { core.Connect(); });
   }
 
   absl::Duration RetryDelay() {
@@ -309,8 +308,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   const SyncClientOptions options_;
   const std::string boot_id_;
-  const std::shared_ptr<Strand> strand_;
-  const std::shared_ptr<Strand> work_strand_;
+  Relay relay_;
+  std::mutex job_mutex_;
+  std::function<void()> job_;
   absl::BitGen random_;
   absl::Notification stopped_;
 
@@ -326,10 +326,10 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Duration heard_at_;
   int failed_attempts_ = 0;
   std::deque<v1::ApiMessage> backlog_;
-  std::vector<v1::ObjectId> in_work_;
+  std::shared_ptr<const std::vector<v1::ApiMessage>> in_work_;
   bool working_ = false;
   bool stopping_ = false;
-  std::set<ObjectId> drifted_;
+  DriftNotes drift_;
 };
 
 class Client final : public SyncClient {

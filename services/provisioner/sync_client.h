@@ -2,9 +2,8 @@
 // the API asks for (docs/provisioning-protocol.md). Events are worked off in the order they came, in groups, and each
 // is answered with one ack.
 //
-// 1. The stream's messages are handled on one strand, the reconciler runs on another: heartbeats go on while a sink is
-// slow.
-// 2. A channel is made for each attempt and dropped on the strand, never on gRPC's threads.
+// 1. The stream's messages are handled while the reconciler runs: heartbeats go on while a sink is slow.
+// 2. A channel is made for each attempt and dropped on the executor, never on gRPC's threads.
 // 3. Nothing is remembered over streams but what the region's store holds.
 //
 // Thread safety: all methods from any thread.
@@ -28,10 +27,6 @@ class Channel;
 }
 
 namespace keyferry {
-
-// Objects lost and not yet reported, at most. What is beyond is found again by the next round over the sinks.
-inline constexpr size_t kMaxDriftedObjects = 10'000;
-inline constexpr int kMaxDriftObjectsPerMessage = 1000;
 
 // Tests shorten them.
 struct SyncTimings {
@@ -59,7 +54,7 @@ struct SyncClientOptions {
   // Lost at start already; reported to the API.
   std::vector<ObjectId> drifted;
   SyncTimings timings = {};
-  // On the client's strand, must not block: the stream owns the region under this sealing key; nullopt: it does no
+  // One at a time, must not block: the stream owns the region under this sealing key; nullopt: it does no
   // more.
   std::function<void(std::optional<std::string> sealing_key_id)> on_owned = [](const std::optional<std::string>&) {};
 };

@@ -1,3 +1,4 @@
+#include "services/provisioner/drift_notes.h"
 #include "services/provisioner/sync_client.h"
 
 #include <gmock/gmock.h>
@@ -88,6 +89,33 @@ TEST_F(SyncClientTest, WorksOffManyBatchesInOrder) {
   }
   EXPECT_EQ(ReadAcks(*stream, expected.size()), expected);
   EXPECT_EQ(memory_.objects[SetId("set-7")]["KEY"], std::to_string(16 * 39 + 8));
+}
+
+TEST_F(SyncClientTest, HalfOfWhatMayBeInFlightIsCommittedAndAckedTogetherAndNotOneMore) {
+  absl::Notification gate;
+  sink_.gate = &gate;
+  const auto stream = Connect();
+  const auto await_progress = [&](int object_count) {
+    v1::ProvisionerMessage received;
+    do {
+      received = stream->Next(Kind::kProgress);
+    } while (received.has_progress() && received.progress().objects_size() < object_count);
+    return received.progress().objects_size();
+  };
+  SendEvents(*stream, {EventOf(sealer_.Set("first", 1, {}))});
+  ASSERT_EQ(await_progress(1), 1);
+  uint64_t revision = 1;
+  for (const int size : {16, 16, 1}) {
+    std::vector<v1::Event> events;
+    for (int i = 0; i < size; ++i) {
+      ++revision;
+      events.push_back(EventOf(sealer_.Set("set-" + std::to_string(revision), revision, {})));
+    }
+    SendEvents(*stream, events);
+  }
+  ASSERT_EQ(await_progress(34), 34);
+  gate.Notify();
+  for (const int size : {1, 32, 1}) EXPECT_EQ(stream->Next(Kind::kAcks).acks().acks_size(), size);
 }
 
 TEST_F(SyncClientTest, AcksDuplicatesAgainAndStaleEventsWithWhatItHolds) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "keyferry/v1/provisioning.pb.h"
+#include "libs/common/limits.h"
 #include "libs/common/status_macros.h"
 #include "libs/model/object_hash.h"
 #include "services/provisioner/object_opener.h"
@@ -12,6 +13,7 @@
 namespace keyferry {
 namespace {
 
+constexpr uint32_t kProtocolVersion = 1;
 constexpr size_t kUidBytes = 16;
 constexpr int kInventoryEntriesPerMessage = 4096;
 
@@ -34,6 +36,30 @@ void ToWire(const ObjectId& id, v1::ObjectId* wire) {
   wire->set_kind(static_cast<v1::ObjectKind>(id.kind));
   wire->set_organization(id.organization);
   wire->set_name(id.name);
+}
+
+absl::Duration FromWire(const google::protobuf::Duration& wire) { return absl::Seconds(wire.seconds()) + absl::Nanoseconds(wire.nanos()); }
+
+v1::ProvisionerMessage HelloOf(const RegionMeta& meta, const HelloSender& sender) {
+  v1::ProvisionerMessage message;
+  v1::Hello* hello = message.mutable_hello();
+  hello->set_protocol_version(kProtocolVersion);
+  hello->set_region(sender.region);
+  hello->set_provisioner_id(sender.provisioner_id);
+  hello->set_boot_id(sender.boot_id);
+  hello->set_target_incarnation(meta.target_incarnation);
+  hello->set_max_revision_seen(meta.max_revision_seen);
+  hello->set_max_inflight_objects(kMaxInflightObjects);
+  hello->set_max_inflight_bytes(kMaxInflightBytes);
+  hello->set_sealing_key_id(sender.sealing_key_id);
+  hello->set_version(sender.version);
+  return message;
+}
+
+void AddProgress(const v1::ApiMessage& message, v1::ProvisionerMessage& progress) {
+  for (const v1::Event& event : message.events().events()) {
+    if (event.operation() != v1::OPERATION_RETAIN) *progress.mutable_progress()->add_objects() = event.object();
+  }
 }
 
 std::optional<RegionObject> FromWire(const v1::Event& event) {

@@ -8,20 +8,39 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "libs/model/placement.h"
 #include "services/provisioner/reconciler.h"
 #include "services/provisioner/region_store.h"
+
+namespace google::protobuf {
+class Duration;
+}
 
 namespace keyferry {
 
 namespace v1 {
 class Ack;
+class ApiMessage;
 class Event;
 class ObjectId;
 class ProvisionerMessage;
 }  // namespace v1
 
 void ToWire(const ObjectId& id, v1::ObjectId* wire);
+absl::Duration FromWire(const google::protobuf::Duration& wire);
+
+// Who says Hello; 16 bytes of boot id and of sealing key id.
+struct HelloSender {
+  const std::string& region;
+  const std::string& provisioner_id;
+  const std::string& version;
+  const std::string& boot_id;
+  const std::string& sealing_key_id;
+};
+v1::ProvisionerMessage HelloOf(const RegionMeta& meta, const HelloSender& sender);
+// Adds the objects that the message asks for to a Progress.
+void AddProgress(const v1::ApiMessage& message, v1::ProvisionerMessage& progress);
 // An event's object as it shall be stored; nothing but its shape is checked. nullopt: unknown kind or operation, or no
 // 16 bytes of uid.
 std::optional<RegionObject> FromWire(const v1::Event& event);

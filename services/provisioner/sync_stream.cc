@@ -82,6 +82,8 @@ class GrpcSyncStream final : public SyncStream,
     outgoing_.pop_front();
     if (!ok) outgoing_.clear();
     if (!ok || closed_) return CloseLocked();
+    // Another one follows for certain and takes this one along to the socket.
+    if (outgoing_.size() > 1) return StartWrite(&outgoing_.front(), grpc::WriteOptions().set_buffer_hint());
     if (!outgoing_.empty()) return StartWrite(&outgoing_.front());
     if (finishing_) StartWritesDone();
   }

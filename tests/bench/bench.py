@@ -1,172 +1,113 @@
-"""./dev bench: the first six rows of DESIGN.md section 13 and REST beside gRPC, as ratios of ours to a reference that is measured in turns with it.
+"""./dev bench [ROW...]: the rows of DESIGN.md section 13, growth, and cost, as ratios of ours to a reference that is measured in turns with it.
 
-usage: bench.py [--rounds N] [--seconds S] [--sets N] [--rest]
-A ratio is printed as median [least .. most] over the rounds. Absolute numbers of a shared machine say little; they stand in brackets.
+A ratio is printed as median [least .. most] over the rounds; with it per second, p50 / p99 / p999, the server's CPU a call (user and kernel time of
+its process) and its memory. Absolute numbers of a shared machine say little. docs/performance.md explains each row.
 """
 
 import argparse
+import datetime
 import os
+import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.setdefault("KEYFERRY_BIN", str(ROOT / "build/release/bin")))
-sys.path.insert(0, str(ROOT / "tests/system"))
+from rig import BIN, ROOT, Bench, BenchFailure, SystemFailure
+from measure import Report
+import rows_calls
+import rows_cost
+import rows_delivery
+import rows_etcd
+import rows_scale
 
-from harness import System, wait_for  # noqa: E402  (reads KEYFERRY_BIN)
+ROWS = {
+    "gate": (rows_calls.gate, "1: the deploy gate"),
+    "set": (rows_calls.durable_set, "2: a durable set, its region connected and away"),
+    "etcd": (rows_etcd.etcd, "3: beside etcd"),
+    "latency": (rows_calls.set_latency, "4: a durable set, one client"),
+    "ready": (rows_calls.ready_latency, "5: set → ready"),
+    "rest": (rows_calls.rest, "REST beside gRPC"),
+    "watch": (rows_delivery.fan_out, "7: changes to 64 watches"),
+    "resync": (rows_delivery.resync, "6: full resync"),
+    "provisioners": (rows_scale.provisioners, "8: memory, and growth to 2,000 provisioners"),
+    "sets": (rows_scale.sets, "9: start, and growth to 1 M sets"),
+    "cost": (rows_cost.cost, "bytes on disk per set, write amplification"),
+}
+QUICK = {"rounds": 1, "seconds": 0.3, "sets": 300, "provisioners": 10, "scale": 1000, "cost_sets": 100}
 
 
-def parse(output):
-    return {name: float(value) for name, value in (each.split("=") for each in output.split())}
+def arguments():
+    listed = "\n".join(f"  {name:<13} {title}" for name, (_, title) in ROWS.items())
+    parser = argparse.ArgumentParser(prog="./dev bench", description=f"{__doc__}\nrows:\n{listed}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[[], *ROWS], help="all where none is named")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="of each run of each side")
+    parser.add_argument("--sets", type=int, default=100_000, help="of the full resync")
+    parser.add_argument("--provisioners", type=int, default=2000, help="at most so many")
+    parser.add_argument("--scale", type=int, default=1_000_000, help="growth up to so many sets")
+    parser.add_argument("--cost-sets", type=int, default=5000)
+    parser.add_argument("--refill", action="store_true", help="make what build/release/bench keeps for growth anew")
+    parser.add_argument("--quick", action="store_true", help="everything, small: whether it runs, not how fast")
+    parser.add_argument("--markdown", action="store_true", help="the tables of docs/performance.md on standard output, all else on standard error")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all samples")
+    parser.add_argument("--keep-going", action="store_true", help="a row that fails is told, and the others still run")
+    options = parser.parse_args()
+    if options.quick:
+        vars(options).update(QUICK)
+    return options
 
 
-class Bench:
-    def __init__(self, directory, options):
-        self.options = options
-        self.directory = directory
-        # One key calls as fast as it can.
-        self.system = System(directory / "system", regions=("us-west",), api_flags=(
-            "--key-calls-per-second", "0", "--organization-calls-per-second", "0", "--address-calls-per-second", "0"))
-        self.echo = None
+def machine_facts(options):
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    return {"date": datetime.date.today().isoformat(), "commit": commit, "machine": f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}",
+            "command": " ".join(["./dev bench", *sys.argv[1:]]), "load": os.getloadavg()[0],
+            "options": {name: value for name, value in vars(options).items() if name not in ("json", "rows")}}
 
-    def start(self):
-        self.system.start()
-        self.system.operator().ok("--organization", "acme", "orgs", "quota", "set", "--max-secret-sets", "10000000")
-        certificates = self.system.certificates
-        self.echo = subprocess.Popen([BIN / "echo_server", certificates / "api.pem", certificates / "api.key"], stdout=subprocess.PIPE,
-                                     text=True)
-        self.echo_address = self.echo.stdout.readline().strip()
-        self.api_address = f"127.0.0.1:{self.system.settings['ports']['edge']}"
-        self.gateway_address = f"localhost:{self.system.settings['ports']['gateway']}"
-        self.client("set", self.api_address, 256, 1)
-        self.system.user().ok("secrets", "wait", "bench-0")
 
-    def close(self):
-        if self.echo:
-            self.echo.terminate()
-            self.echo.wait()
-        self.system.stop()
-
-    def client(self, mode, address, clients, seconds=None, count=0, program="bench_client"):
-        result = subprocess.run([BIN / program, mode, address, self.system.ca, self.system.settings["api_key"], str(clients),
-                                 str(seconds or self.options.seconds), str(count)], capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise SystemExit(f"{program} {mode}: {result.stderr}{result.stdout}")
-        return parse(result.stdout)
-
-    def disk(self, *arguments):
-        directory = self.directory / "raw"
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
-        result = subprocess.run([BIN / "raw_disk", arguments[0], directory, str(self.options.seconds / 2), *map(str, arguments[1:])],
-                                capture_output=True, text=True, check=True)
-        return parse(result.stdout)
-
-    def row(self, title, goal, measure):
-        """`measure` answers (ours, reference, ratio) of one round."""
-        rounds = [measure() for _ in range(self.options.rounds)]
-        ratios = [ratio for _, _, ratio in rounds]
-        ours, reference = (statistics.median(column) for column in list(zip(*rounds))[:2])
-        print(f"{title:<66} {statistics.median(ratios):5.2f} [{min(ratios):.2f} .. {max(ratios):.2f}]  goal {goal:<7} "
-              f"({ours:.0f} to {reference:.0f})", flush=True)
-
-    # The rows.
-
-    def throughput(self, mode, clients):
-        def measure():
-            reference = self.client(mode, self.echo_address, clients)["calls_per_second"]
-            ours = self.client(mode, self.api_address, clients)["calls_per_second"]
-            return ours, reference, ours / reference
-        return measure
-
-    def rest(self, mode, clients):
-        """The gateway's calls/s beside the API's own; collects p50 and p99 of both."""
-        def measure():
-            grpc = self.client(mode, self.api_address, clients)
-            rest = self.client(mode, self.gateway_address, clients, program="rest_client")
-            self.latencies.append((rest, grpc))
-            return rest["calls_per_second"], grpc["calls_per_second"], rest["calls_per_second"] / grpc["calls_per_second"]
-        return measure
-
-    def rest_row(self, mode, clients):
-        self.latencies = []
-        self.row(f"R REST {mode} / gRPC {mode}, {clients} client{'s' if clients > 1 else ''}, calls/s", "none", self.rest(mode, clients))
-        shown = [" ".join(f"{percentile} {statistics.median(each[side][percentile + '_us'] for each in self.latencies):.0f} us"
-                          for percentile in ("p50", "p99")) for side in (0, 1)]
-        print(f"    REST {shown[0]}; gRPC {shown[1]}", flush=True)
-
-    def set_latency(self):
-        round_trip = self.client("set", self.echo_address, 1)["p50_us"]
-        commit = self.disk("commit", 1, 5, 1024)["p50_us"]
-        ours = self.client("set", self.api_address, 1)["p50_us"]
-        return ours, round_trip + commit, ours / (round_trip + commit)
-
-    def ready_latency(self):
-        round_trip = self.client("set", self.echo_address, 1)["p50_us"]
-        sync = self.disk("fdatasync")["p50_us"]
-        ours = self.client("ready", self.api_address, 1)["p50_us"]
-        reference = 3 * (round_trip + sync)
-        return ours, reference, ours / reference
-
-    def resync(self):
-        """A fresh region gets everything; the sets are made while it is away."""
-        raw = self.disk("commit", 64, 3, 100)["per_second"]
-        provisioner = self.system.provisioners["us-west"]
-        provisioner.stop()
-        for path in (self.system.region_data("us-west"), self.system.files("us-west")):
-            shutil.rmtree(path)
-            path.mkdir(mode=0o700)
-        operator = self.system.operator()
-        shown = self.system.files("us-west") / "sets" / "acme"
-        total = len(self.system.user().json("secrets", "list")["sets"])
-        start = time.monotonic()
-        provisioner.start()
-        wait_for(lambda: operator.json("regions", "show", "us-west")["provisioners"], "the region is connected", 30)
-        # What was ready before the wipe is in no pending index: its files tell that it is back.
-        wait_for(lambda: len(os.listdir(shown)) >= total if shown.exists() else False, "the region shows everything", 1800, 0.2)
-        wait_for(lambda: operator.json("regions", "show", "us-west")["pendingCount"] == 0, "the region holds everything", 1800, 0.2)
-        ours = total / (time.monotonic() - start)
-        return ours, raw, ours / raw
-
-    def rest_rows(self):
-        for mode in ("get", "gate", "set"):
-            for clients in (1, 64):
-                self.rest_row(mode, clients)
-
-    def run(self):
-        print(f"rounds {self.options.rounds}, {self.options.seconds} s each; ratio: median [least .. most]; (ours to reference)")
-        for clients in (64, 256):
-            self.row(f"1 gate (validate_only) / empty echo, {clients} clients, calls/s", ">= 0.95", self.throughput("gate", clients))
-        for clients in (64, 256):
-            self.row(f"2 durable set (4 x 1 KiB) / echo of the same size, {clients} clients", ">= 0.60", self.throughput("set", clients))
-        print("3 durable set / etcd transaction of the same rows: not measured here (needs etcd-server; goal >= 2.0)")
-        self.rest_rows()
-        self.row("4 durable set p50, 1 client / (round trip + commit), us", "<= 1.2", self.set_latency)
-        self.row("5 set -> ready p50, 1 client / 3 x (fdatasync + round trip), us", "<= 1.0", self.ready_latency)
-        self.client("fill", self.api_address, 64, 3600, self.options.sets)
-        self.options.rounds = min(self.options.rounds, 3)
-        self.row(f"6 full resync of {self.options.sets} sets, sets ready/s / raw commits/s", ">= 0.5", self.resync)
+def run_rows(bench, report, options):
+    """Answers the names of rows that failed."""
+    failed = []
+    for name in (each for each in ROWS if not options.rows or each in options.rows):
+        begin = time.monotonic()
+        try:
+            ROWS[name][0](bench, report)
+        except (BenchFailure, SystemFailure) as failure:
+            if not options.keep_going:
+                raise
+            failed.append(name)
+            bench.note(f"{name} FAILED: {failure}")
+        bench.note(f"{name}: {time.monotonic() - begin:.0f} s")
+    return failed
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--rest", action="store_true", help="the REST rows alone")
-    parser.add_argument("--sets", type=int, default=100_000)
+    options = arguments()
+    out = sys.stderr if options.markdown else sys.stdout
+    facts = machine_facts(options)
+    print(f"{facts['date']} {facts['commit']} on {facts['machine']}, load {facts['load']:.1f}; {options.rounds} rounds of {options.seconds} s; ratio: median "
+          "[least .. most]; per second, p50 / p99 / p999, server's CPU a call, its memory", file=out, flush=True)
+    report = Report(lambda text: print(text, file=out, flush=True))
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=BIN.parent))
-    bench = Bench(directory, parser.parse_args())
+    bench = Bench(directory, options)
+    bench.note = lambda text: print(f"    ({text})", file=out, flush=True)
     try:
         bench.start()
-        bench.rest_rows() if bench.options.rest else bench.run()
+        failed = run_rows(bench, report, options)
+    except (BenchFailure, SystemFailure) as failure:
+        raise SystemExit(str(failure)) from None
     finally:
         bench.close()
-        shutil.rmtree(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+    if options.markdown:
+        print(f"`{facts['command']}`, {facts['date']}, {facts['commit']}, {facts['machine']}\n\n{report.markdown()}")
+    if options.json:
+        options.json.write_text(report.json(facts))
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
-// Closed-loop load for the benchmarks. Arguments: load.h.
-//   gate   CreateDeployment, validate_only, of the set `bench-0`
+// Closed-loop load for the benchmarks. Arguments: load.h, and
+//   set=NAME       the set of `gate` and `get`; `bench-0` where absent
+//   spread=N       instead, of each call another one of the sets that `fill` made as 0 to N-1
+//   region=CODE    where `set` and `fill` make their sets; regions=N: in CODE-0 to CODE-(N-1) in turns
+//   from=N         number of the first set of `fill`; entries=N, bytes=N: of each set
+// Modes:
+//   gate   CreateDeployment, validate_only
 //   set    SetSecrets of 4 keys of 1 KiB, each client its own set, fresh values every time
 //   ready  SetSecrets, then WaitUntilReady: one client, the time for both
-//   get    GetSecretSet of `bench-0`
-//   fill   COUNT sets of one small key each, once
-// Prints calls_per_second, p50_us, p99_us and errors.
+//   get    GetSecretSet
+//   list   ListSecretSets, the first page of 100
+//   fill   count=N sets, once, of one key of 32 bytes
+// Prints what load.h says.
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,58 +22,81 @@
 #include "keyferry/v1/secret_sets.grpc.pb.h"
 #include "libs/rpc/callback_pulse.h"
 #include "libs/rpc/credentials.h"
+#include "tests/bench/channels.h"
 #include "tests/bench/load.h"
 
 namespace keyferry {
 namespace {
 
 using Clock = Load::Clock;
-constexpr int kChannels = 8;
+// Odd, so that multiples of it meet every number below a power of ten.
+constexpr long kStride = 7'919;
+
+std::string FilledName(long number) { return "fill-" + std::to_string(number); }
 
 class Client {
  public:
   Client(const LoadOptions& options, int number, const std::shared_ptr<grpc::Channel>& channel, Load& load)
       : options_(options),
+        spread_(options.Number("spread", 0)),
+        is_fill_(options.mode == "fill"),
         load_(load),
         sets_(v1::SecretSets::NewStub(channel)),
         deployments_(v1::Deployments::NewStub(channel)) {
-    set_request_.set_secret_set("bench-" + std::to_string(number));
-    for (int i = 0; i < (options.mode == "fill" ? 1 : 4); ++i) {
+    const long entries = options.Number("entries", is_fill_ ? 1 : 4);
+    const std::string value(static_cast<size_t>(options.Number("bytes", is_fill_ ? 32 : 1024)), 'x');
+    for (long i = 0; i < entries; ++i) {
       v1::SecretEntry* entry = set_request_.add_entries();
       entry->set_key("KEY_" + std::to_string(i));
-      entry->set_value(std::string(options.mode == "fill" ? 32 : 1024, 'x'));
+      entry->set_value(value);
     }
+    PlaceIn(number);
+    const std::string& region = set_request_.region();
+    set_request_.set_secret_set("bench-" + region + (region.empty() ? "" : "-") + std::to_string(number));
+    wait_request_.set_secret_set(set_request_.secret_set());
     gate_request_.set_validate_only(true);
     gate_request_.set_allow_existing(true);
     gate_request_.mutable_deployment()->set_agent("bench");
-    gate_request_.mutable_deployment()->set_secret_set("bench-0");
-    wait_request_.set_secret_set(set_request_.secret_set());
-    get_request_.set_secret_set("bench-0");
+    AskFor(options.Text("set").empty() ? "bench-0" : options.Text("set"));
   }
 
   void Next() {
-    if (!load_.Goes()) return load_.ClientEnded();
+    const long number = load_.Next();
+    if (number < 0) return load_.ClientEnded();
+    if (spread_ > 0) AskFor(FilledName(number * kStride % spread_));
     context_ = std::make_unique<grpc::ClientContext>();
     context_->AddMetadata("authorization", "Bearer " + options_.api_key);
     begin_ = Clock::now();
-    if (options_.mode == "gate") {
-      return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_,
-                                                     [this](auto status) { End(status); });
-    }
-    if (options_.mode == "get") {
-      return sets_->async()->GetSecretSet(context_.get(), &get_request_, &set_, [this](auto status) { End(status); });
-    }
-    Freshen();
-    sets_->async()->SetSecrets(context_.get(), &set_request_, &set_response_, [this](auto status) { Written(status); });
+    const auto end = [this](const grpc::Status& status) { End(status); };
+    if (options_.mode == "gate")
+      return deployments_->async()->CreateDeployment(context_.get(), &gate_request_, &deployment_, end);
+    if (options_.mode == "get") return sets_->async()->GetSecretSet(context_.get(), &get_request_, &set_, end);
+    if (options_.mode == "list") return sets_->async()->ListSecretSets(context_.get(), &list_request_, &page_, end);
+    Freshen(number);
+    sets_->async()->SetSecrets(context_.get(), &set_request_, &set_response_,
+                               [this](const grpc::Status& status) { Written(status); });
   }
 
  private:
+  void AskFor(const std::string& set) {
+    get_request_.set_secret_set(set);
+    gate_request_.mutable_deployment()->set_secret_set(set);
+  }
+
+  void PlaceIn(long number) {
+    const long regions = options_.Number("regions", 0);
+    set_request_.set_region(options_.Text("region") + (regions > 0 ? "-" + std::to_string(number % regions) : ""));
+  }
+
   // Values that were never written, so that each call makes a generation.
-  void Freshen() {
+  void Freshen(long number) {
     const std::string stamp = std::to_string(begin_.time_since_epoch().count());
     for (v1::SecretEntry& entry : *set_request_.mutable_entries())
-      std::copy(stamp.begin(), stamp.end(), entry.mutable_value()->begin());
-    if (options_.mode == "fill") set_request_.set_secret_set("fill-" + std::to_string(load_.next()) + "-" + stamp);
+      std::copy_n(stamp.begin(), std::min(stamp.size(), entry.value().size()), entry.mutable_value()->begin());
+    if (!is_fill_) return;
+    number += options_.Number("from", 0);
+    set_request_.set_secret_set(FilledName(number));
+    PlaceIn(number);
   }
 
   void Written(const grpc::Status& status) {
@@ -86,6 +113,8 @@ class Client {
   }
 
   const LoadOptions& options_;
+  const long spread_;
+  const bool is_fill_;
   Load& load_;
   std::unique_ptr<v1::SecretSets::Stub> sets_;
   std::unique_ptr<v1::Deployments::Stub> deployments_;
@@ -97,6 +126,8 @@ class Client {
   v1::Deployment deployment_;
   v1::WaitUntilReadyRequest wait_request_;
   v1::GetSecretSetRequest get_request_;
+  v1::ListSecretSetsRequest list_request_;
+  v1::ListSecretSetsResponse page_;
   v1::SecretSet set_;
 };
 
@@ -105,16 +136,8 @@ int Run(const LoadOptions& options) {
       TlsChannelCredentials({.certificate_chain = "", .private_key = "", .roots = options.ca_file});
   if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
   const auto pulse = CallbackPulse::Start();
-  grpc::ChannelArguments own_connection;
-  own_connection.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  own_connection.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
-  for (int i = 0; i < std::min(kChannels, options.clients); ++i) {
-    channels.push_back(grpc::CreateCustomChannel(options.target, *credentials, own_connection));
-    if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10))) {
-      return std::fprintf(stderr, "no connection to %s\n", options.target.c_str()), 1;
-    }
-  }
+  const auto channels = OpenChannels(options.target, *credentials, options.clients);
+  if (channels.empty()) return 1;
   Load load(options);
   std::vector<std::unique_ptr<Client>> clients;
   const auto begin = Clock::now();

@@ -2,7 +2,7 @@
 //   fdatasync  4 KiB appended and synced, one after another
 //   commit     one thread writes batches of WRITERS commits of ROWS rows of BYTES bytes each, synced: a committer
 //   without anything above it
-// Prints per_second (of syncs, or of commits) and p50_us (of a sync, or of a batch).
+// Prints per_second (of syncs, or of commits) and p50_us, p99_us and p999_us (of a sync, or of a batch).
 #include <fcntl.h>
 #include <rocksdb/db.h>
 #include <unistd.h>
@@ -31,9 +31,10 @@ int Measure(double seconds, int units, const std::function<bool()>& act) {
     micros.push_back(std::chrono::duration_cast<std::chrono::microseconds>(now - before).count());
   }
   std::sort(micros.begin(), micros.end());
-  std::printf("per_second=%.1f p50_us=%ld\n",
+  const auto percentile = [&](size_t thousandth) { return micros[micros.size() * thousandth / 1000]; };
+  std::printf("per_second=%.1f p50_us=%ld p99_us=%ld p999_us=%ld\n",
               static_cast<double>(micros.size()) * units / std::chrono::duration<double>(now - begin).count(),
-              micros[micros.size() / 2]);
+              percentile(500), percentile(990), percentile(999));
   return 0;
 }
 

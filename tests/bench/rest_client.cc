@@ -3,7 +3,7 @@
 //   gate   POST /v1/agents, validateOnly, of the set `bench-0`
 //   set    PUT /v1/secrets/bench-N of 4 keys of 1 KiB, each client its own set, fresh values every time
 //   get    GET /v1/secrets/bench-0
-// Prints calls_per_second, p50_us, p99_us and errors.
+// Prints what load.h says.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
@@ -65,7 +65,7 @@ std::string FreshEntries() {
 asio::awaitable<void> Run(const LoadOptions& options, int number, Stream& stream, Load& load) {
   boost::beast::flat_buffer buffer;
   HttpRequest request = NewRequest(options, number);
-  while (load.Goes()) {
+  while (load.Next() >= 0) {
     if (options.mode == "set") request.body() = FreshEntries();
     request.prepare_payload();
     http::response<http::string_body> answer;

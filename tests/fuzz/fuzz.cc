@@ -41,9 +41,13 @@ void Require(bool holds, const char* what) {
   std::abort();
 }
 
-void RequireCleanError(const absl::Status& status) {
+void RequireSilent(const absl::Status& status) {
   Require(!status.ok(), "the status is an error");
   Require(!HasSentinel({status.message().data(), status.message().size()}), "the message does not hold the sentinel");
+}
+
+void RequireCleanError(const absl::Status& status) {
+  RequireSilent(status);
   const std::optional<ErrorDetails> details = DetailsOf(status);
   Require(details.has_value() && !details->reason.empty(), "the error has a reason");
   Require(!HasSentinel(*details), "the details do not hold the sentinel");

@@ -29,6 +29,8 @@ std::string WithSentinel(std::string_view text);
 void Require(bool holds, const char* what);
 // An error with this reason, whose message and details do not hold the sentinel.
 void RequireCleanError(const absl::Status& status, std::string_view reason);
+// An error whose message does not hold the sentinel; it may have no reason.
+void RequireSilent(const absl::Status& status);
 // An error with any reason but none, clean as above.
 void RequireCleanError(const absl::Status& status);
 

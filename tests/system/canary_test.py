@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 from canaries import Canaries, Capture, forms, is_tls
-from case import SystemTest
+from case import SystemTest, plain_build
 from harness import BIN, System, wait_for
 from rest import Rest
 
@@ -31,6 +31,7 @@ CORE_PATTERN = Path("/proc/sys/kernel/core_pattern").read_text()
 DIE = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
 
 
+@plain_build("malloc and free, handler of SIGSEGV and tracer of its own memory")
 @unittest.skipUnless(os.geteuid() == 0, "packets of loopback and the memory of processes are root's to read")
 class CanaryTest(SystemTest):
     log_level = "debug"

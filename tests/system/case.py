@@ -9,12 +9,17 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness import BIN, System, wait_for
+from harness import BIN, REPORTS, System, wait_for
 
 SEED = int(os.environ.get("KEYFERRY_SEED", random.SystemRandom().randrange(2**32)))
 
 # The environment of a process, byte for byte, as lines of base64.
 SHOW_ENVIRONMENT = "import os,base64\nfor k,v in os.environb.items(): print(k.decode(), base64.b64encode(v).decode())"
+
+
+def plain_build(what):
+    """For tests of what a sanitizer's runtime replaces: they run in every build without one."""
+    return unittest.skipIf(REPORTS, f"a sanitizer build has its own {what}")
 
 
 class SystemTest(unittest.TestCase):

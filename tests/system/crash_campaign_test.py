@@ -36,7 +36,7 @@ class CrashCampaignTest(unittest.TestCase):
     def test_a_store_that_goes_back_in_time_is_caught_by_the_load_clients_record(self):
         code, report = self.campaign(0, 0, into_the_past=True)
         self.assertEqual(code, 1, report)
-        self.assertRegex(report, "generation|came back|NOT_FOUND|other keys|no secret set")
+        self.assertRegex(report, "generation|came back|NOT_FOUND|other keys|no secret set|does not exist")
 
 
 if __name__ == "__main__":

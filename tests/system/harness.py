@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("KEYFERRY_BIN", ROOT / "build/dev/bin"))
 TRUST_DOMAIN = "keyferry.dev"
 START_SECONDS = 30
+# In a sanitizer build ctest sets these: how much slower everything may be than in a plain one, and where programs write what was found in them.
+PATIENCE = float(os.environ.get("KEYFERRY_PATIENCE", 1))
+REPORTS = Path(os.environ["KEYFERRY_REPORTS"]) if "KEYFERRY_REPORTS" in os.environ else None
+SANITIZER_EXIT = 66
 PORTS = ("inner", "edge", "gateway", "gateway_plain", "gateway_metrics")
 
 
@@ -22,9 +26,19 @@ class SystemFailure(Exception):
     """The system did not do what was asked; the message holds the end of the log."""
 
 
+def check_sanitizers(process, name):
+    """Fails with what a sanitizer found in a process that was ours. Process ids of other times are none: ./dev empties the directory before the suite."""
+    if not REPORTS or process is None:
+        return
+    for report in REPORTS.glob(f"*.{process.pid}"):
+        raise SystemFailure(f"{name}: {report}:\n{report.read_text(errors='replace')[:4000]}")
+    if process.poll() == SANITIZER_EXIT:
+        raise SystemFailure(f"{name}: ended by a sanitizer, see its log")
+
+
 def wait_for(condition, what, seconds=30.0, interval=0.02):
     """Asks until the condition answers something true, and answers that."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         result = condition()
         if result:
@@ -84,6 +98,7 @@ class Daemon:
         return pid if str(self.ready_file).encode() in arguments else None
 
     def start(self, wait=True):
+        check_sanitizers(self.process, self.name)
         self.ready_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -130,6 +145,7 @@ class Daemon:
         self.release()
         if gone := self._wait_gone(seconds):
             self.pid_file.unlink(missing_ok=True)
+            check_sanitizers(self.process, self.name)
             return gone
         self.kill()
         self.pid_file.unlink(missing_ok=True)
@@ -150,8 +166,11 @@ class Cli:
         self.environment = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "HOME": str(home), **environment}
 
     def run(self, *arguments, stdin=b"", environment=None, directory=None):
-        return subprocess.run([BIN / "keyferry", *arguments], input=stdin, capture_output=True, cwd=directory or "/",
-                              env={**self.environment, **(environment or {})}, timeout=120, check=False)
+        result = subprocess.run([BIN / "keyferry", *arguments], input=stdin, capture_output=True, cwd=directory or "/",
+                                env={**self.environment, **(environment or {})}, timeout=120 * PATIENCE, check=False)
+        if REPORTS and result.returncode == SANITIZER_EXIT:
+            raise SystemFailure(f"keyferry {arguments[:3]}: a sanitizer found something, see {REPORTS}")
+        return result
 
     def ok(self, *arguments, **options):
         """Standard output as text, of a command that must succeed."""
@@ -163,7 +182,7 @@ class Cli:
 
     def shell(self, command):
         """As a person types it."""
-        result = subprocess.run(["/bin/bash", "-c", command], capture_output=True, env=self.environment, timeout=120, check=False)
+        result = subprocess.run(["/bin/bash", "-c", command], capture_output=True, env=self.environment, timeout=120 * PATIENCE, check=False)
         if result.returncode != 0:
             raise SystemFailure(f"{command}: exit code {result.returncode}\n{result.stderr.decode(errors='replace')}")
         return result.stdout.decode()
@@ -298,7 +317,7 @@ class System:
         return subprocess.run([
             BIN / "keyferry-provisioner", "enroll", "--edge-api", f"127.0.0.1:{self.settings['ports']['edge']}", "--ca", self.ca,
             "--id", f"{region}-{number}", "--keyring", keyring or self.keyring(region), "--identity", self.identity(region, number),
-            "--token-file", "-"], input=token, capture_output=True, text=True, timeout=60, check=False)
+            "--token-file", "-"], input=token, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
 
     def issue_provisioner_certificate(self, region, number):
         """Of an authority that is not the API's: instead of enrolling, before prepare_provisioner and provisioner."""
@@ -389,7 +408,7 @@ class System:
 
     @staticmethod
     def _run(binary, *arguments):
-        result = subprocess.run([BIN / binary, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run([BIN / binary, *arguments], capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
         if result.returncode != 0:
             raise SystemFailure(f"{binary} {' '.join(map(str, arguments))}: {result.stderr}")
         return result.stdout.strip()

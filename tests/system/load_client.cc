@@ -4,7 +4,7 @@
 //
 // usage: load_client EDGE CA_FILE API_KEY SEED WORKERS ACKS_FILE STOP_FILE REGION FILES_DIR AGENT_SOCKET EPOCH_FILE [REGION ...]...
 // Each acknowledged write becomes a line of ACKS_FILE. EPOCH_FILE holds a number that whoever disturbs the region raises before and after:
-// while it is odd or moves, what the region serves proves nothing. Ends after STOP_FILE appears and everything has settled and been
+// while it is odd or moves, what the region serves proves nothing. LOAD_PAUSE_MS, in the environment: of each worker between two steps. Ends after STOP_FILE appears and everything has settled and been
 // compared; prints a line of counts and one line a violation; exit code 1 with violations.
 #include <grpcpp/grpcpp.h>
 
@@ -309,6 +309,8 @@ int main(int count, char** arguments) {
   auto credentials = grpc::SslCredentials(options);
   keyferry::Record record(arguments[6]);
   const std::string stop_file = arguments[7];
+  const char* given_pause = std::getenv("LOAD_PAUSE_MS");
+  const std::chrono::milliseconds pause(given_pause ? std::atoi(given_pause) : 0);
   std::vector<keyferry::RegionView> regions;
   for (int i = 8; i < count; i += 4) {
     regions.push_back({arguments[i], arguments[i + 1], arguments[i + 2], arguments[i + 3]});
@@ -318,7 +320,10 @@ int main(int count, char** arguments) {
     threads.emplace_back([&, i] {
       keyferry::Worker worker(i, std::strtoull(arguments[4], nullptr, 10), regions[i % regions.size()], arguments[1], credentials,
                     arguments[3], record);
-      while (!std::filesystem::exists(stop_file)) worker.Step();
+      while (!std::filesystem::exists(stop_file)) {
+        worker.Step();
+        std::this_thread::sleep_for(pause);
+      }
       worker.CompareSettled();
     });
   }

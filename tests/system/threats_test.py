@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from canaries import Canaries, forms
-from case import SystemTest
+from case import SystemTest, plain_build
 from grpc_stubs import Stubs, grpc
 from harness import BIN, ROOT
 
@@ -37,6 +37,7 @@ class ProgramsTest(unittest.TestCase):
             self.assertIn("main", found)
             self.assertEqual([name for name in OPENING if name in found], [], program)
 
+    @plain_build("libraries")
     def test_every_library_is_a_debian_package(self):
         """T28. Nothing is downloaded or vendored: Debian's security updates reach all of it."""
         if not Path("/var/lib/dpkg/status").exists():

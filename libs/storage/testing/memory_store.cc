@@ -47,6 +47,12 @@ class MemoryStore final : public Store {
     return found == rows_.end() ? std::nullopt : std::optional<Row>(found->second);
   }
 
+  std::optional<Revision> RevisionInMemory(const RowKey& key) const override {
+    absl::MutexLock lock(&mutex_);
+    const auto found = rows_.find(key);
+    return found == rows_.end() ? 0 : found->second.revision;
+  }
+
   absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const override {
     absl::MutexLock lock(&mutex_);
     std::vector<KeyedRow> found;

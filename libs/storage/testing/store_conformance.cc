@@ -98,6 +98,24 @@ TEST_P(StoreConformanceTest, ErasingMakesARowAbsentAndErasingAnAbsentRowIsNoErro
   EXPECT_THAT(Erase(Key("a")), IsOk());
 }
 
+TEST_P(StoreConformanceTest, ARevisionInMemoryIsTheOneThatGetFinds) {
+  const auto known = [&](Revision expected) {
+    (void)Read(Key("a"));
+    const std::optional<Revision> revision = At().RevisionInMemory(Key("a"));
+    return !revision || *revision == expected;
+  };
+  EXPECT_TRUE(known(0));
+  for (int i = 0; i < 3; ++i) {
+    const auto written = Put(Key("a"), "value");
+    ASSERT_THAT(written, IsOk());
+    EXPECT_TRUE(known(*written));
+    Reopen();
+    EXPECT_TRUE(known(*written));
+    ASSERT_THAT(Erase(Key("a")), IsOk());
+    EXPECT_TRUE(known(0));
+  }
+}
+
 TEST_P(StoreConformanceTest, APreconditionHoldsForExactlyTheRevisionThatWroteTheRow) {
   const auto first = Put(Key("a"), "1", 0);
   ASSERT_THAT(first, IsOk());

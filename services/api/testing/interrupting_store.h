@@ -48,6 +48,7 @@ class InterruptingStore final : public Store {
   std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end, std::function<void()> ring) override {
     return beneath_.Ring(begin, end, std::move(ring));
   }
+  std::optional<Revision> RevisionInMemory(const RowKey& key) const override { return beneath_.RevisionInMemory(key); }
   Revision Head() const override { return beneath_.Head(); }
   absl::Status Backup(const std::string& directory) override { return beneath_.Backup(directory); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return beneath_.Purge(ranges); }

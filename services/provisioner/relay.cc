@@ -1,0 +1,23 @@
+#include "services/provisioner/relay.h"
+
+#include <utility>
+
+namespace keyferry {
+
+void Relay::Run(std::function<void()> work) {
+  std::unique_lock lock(mutex_);
+  queue_.push_back(std::move(work));
+  if (running_) return;
+  running_ = true;
+  while (!queue_.empty()) {
+    std::function<void()> next = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    next();
+    next = nullptr;
+    lock.lock();
+  }
+  running_ = false;
+}
+
+}  // namespace keyferry
