@@ -1,18 +1,22 @@
 // What TSan cannot see in Debian's gRPC, which is built without it: gRPC hands an operation from the thread that starts it to the one that hears of
 // its end over lock-free queues. Here each such pair is told of, by its tag, which is what gRPC promises and no more: two operations of one call, or
-// an operation and a thread of ours, stay unordered unless our own locks order them. Of the programs of the tsan build alone (cmake/keyferry.cmake).
+// an operation and a thread of ours, stay unordered unless our own locks order them; and that a call's OnDone comes after all of them. Of the programs of the tsan
+// build alone (cmake/keyferry.cmake).
 #include <dlfcn.h>
 #include <grpc/grpc.h>
 #include <grpcpp/support/callback_common.h>
+#include <grpcpp/support/server_callback.h>
 #include <sanitizer/tsan_interface.h>
 
 namespace {
 
 using grpc::internal::CallbackWithStatusTag;
 using grpc::internal::CallbackWithSuccessTag;
+using grpc::internal::ServerCallbackCall;
 
 void RunTag(CallbackWithStatusTag& tag, bool ok);
 void RunTag(CallbackWithSuccessTag& tag, bool ok);
+std::atomic_int& OutstandingOf(ServerCallbackCall& call);
 
 // The members are private; naming one in an explicit instantiation is allowed.
 template <typename Tag, void (Tag::*kRun)(bool)>
@@ -21,6 +25,12 @@ struct Opened {
 };
 template struct Opened<CallbackWithStatusTag, &CallbackWithStatusTag::Run>;
 template struct Opened<CallbackWithSuccessTag, &CallbackWithSuccessTag::Run>;
+
+template <std::atomic_int ServerCallbackCall::*kCount>
+struct OpenedCall {
+  friend std::atomic_int& OutstandingOf(ServerCallbackCall& call) { return call.*kCount; }
+};
+template struct OpenedCall<&ServerCallbackCall::callbacks_outstanding_>;
 
 template <typename Tag>
 void AcquireAndRun(grpc_completion_queue_functor* functor, int ok) {
@@ -47,6 +57,14 @@ void StatusTagStaticRun(grpc_completion_queue_functor* functor, int ok) { Acquir
 void SuccessTagStaticRun(grpc_completion_queue_functor* functor, int ok)
     __asm__("_ZN4grpc8internal22CallbackWithSuccessTag9StaticRunEP29grpc_completion_queue_functori");
 void SuccessTagStaticRun(grpc_completion_queue_functor* functor, int ok) { AcquireAndRun<CallbackWithSuccessTag>(functor, ok); }
+
+// The last of a call's operations is often counted down inside the library, where TSan does not see that it follows the others.
+void ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
+  static auto* const real =
+      reinterpret_cast<void (*)(ServerCallbackCall*, bool)>(dlsym(RTLD_NEXT, "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb"));
+  __tsan_acquire(&OutstandingOf(*this));
+  real(this, inline_ondone);
+}
 
 extern "C" {
 

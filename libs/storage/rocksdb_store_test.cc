@@ -246,8 +246,10 @@ TEST_F(RocksDbStoreTest, AFullQueueRefusesAndWritesNothing) {
   for (int i = 0; i < 4; ++i) {
     store_->CommitAsync({.term = term_, .mutations = {{.key = Key(absl::StrCat("n", i)), .value = ""}}},
                         [&](const auto& result) {
-                          absl::MutexLock lock(&mutex);
-                          codes.push_back(result.status().code());
+                          {
+                            absl::MutexLock lock(&mutex);
+                            codes.push_back(result.status().code());
+                          }
                           left.DecrementCount();
                         });
   }

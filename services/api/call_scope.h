@@ -1,4 +1,4 @@
-// CallScope: on whose behalf a thread works. The guard opens one around a handler's body; RunTransaction reads it when it is called and puts the
+// CallScope: on whose behalf a thread works. The guard opens one around a handler's body, on a thread of the executor, never of the store or of gRPC; RunTransaction reads it when it is called and puts the
 // call's audit record into the commit. So no change that a caller asked for is made without its record, whichever use case made it
 // (docs/adr/2026-11-23-audit-in-the-commit.md).
 //

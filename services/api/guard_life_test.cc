@@ -153,10 +153,10 @@ TEST_F(GuardLifeTest, ABodyWorksOnBehalfOfItsCall) {
 TEST_F(GuardLifeTest, AQuickAnswerWaitsForNoThread) {
   scene_.regions->quick = [](const Caller&) { return absl::OkStatus(); };
   scene_.regions->body = [](const Caller&, const Guard::Done& done) { done(absl::InternalError("the body ran")); };
-  absl::Notification released;
-  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  const auto released = std::make_shared<absl::Notification>();
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([released] { released->WaitForNotification(); });
   for (int i = 0; i < kSceneCallsWaiting + 1; ++i) EXPECT_THAT(ListRegions(admin_), IsOk());
-  released.Notify();
+  released->Notify();
 }
 
 TEST_F(GuardLifeTest, WhatHasNoQuickAnswerRunsItsBody) {
@@ -393,15 +393,15 @@ TEST_F(CredentialEndTest, AWatchEndsWhenItsIdentityIsRevoked) {
 
 // The scene's two threads are taken; a stranger's stream does not queue for them.
 TEST_F(CredentialEndTest, AWatchIsRefusedBeforeItWaitsForAThread) {
-  absl::Notification go;
-  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { go.WaitForNotification(); });
+  const auto go = std::make_shared<absl::Notification>();
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([go] { go->WaitForNotification(); });
   const auto context = With("rubbish");
   const auto stub = v1::SecretSets::NewStub(scene_.EdgeChannel());
   const auto reader = stub->WatchSecretSets(context.get(), {});
   v1::WatchSecretSetsResponse response;
   EXPECT_FALSE(reader->Read(&response));
   EXPECT_THAT(FromGrpcStatus(reader->Finish()), StatusIs(StatusCode::kUnauthenticated));
-  go.Notify();
+  go->Notify();
 }
 
 TEST_F(CredentialEndTest, ManyWatchesEndTogether) {

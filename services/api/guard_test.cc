@@ -203,27 +203,27 @@ TEST_F(GuardTest, ABodyThatDropsItsAnswerIsInternal) {
 
 TEST_F(GuardTest, ACallPastItsDeadlineDoesNotRun) {
   absl::Notification blocked;
-  absl::Notification released;
+  const auto released = std::make_shared<absl::Notification>();
   std::atomic<int> runs = 0;
   scene_.regions->body = [&](const Caller&, const Guard::Done& done) {
     ++runs;
     done(absl::OkStatus());
   };
   // Both threads of the scene are busy until the call is over.
-  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([released] { released->WaitForNotification(); });
   auto context = With({admin_});
   context->set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
   EXPECT_THAT(ListRegions(std::move(context)), StatusIs(absl::StatusCode::kDeadlineExceeded));
   // The server counts from the call's arrival.
   absl::SleepFor(absl::Milliseconds(200));
-  released.Notify();
+  released->Notify();
   EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_})), IsOk());
   EXPECT_EQ(runs, 0);
 }
 
 TEST_F(GuardTest, MoreCallsThanMayWaitAreRefusedAndTheOthersStillRun) {
-  absl::Notification released;
-  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  const auto released = std::make_shared<absl::Notification>();
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([released] { released->WaitForNotification(); });
   const auto stub = v1::Regions::NewStub(scene_.EdgeChannel());
   struct Pending {
     std::unique_ptr<grpc::ClientContext> context;
@@ -246,7 +246,7 @@ TEST_F(GuardTest, MoreCallsThanMayWaitAreRefusedAndTheOthersStillRun) {
   }
   // Only the one too many can be answered by now.
   first.WaitForNotification();
-  released.Notify();
+  released->Notify();
   all.WaitForNotification();
   int refused_count = 0;
   for (const Pending& call : calls) {
@@ -260,13 +260,13 @@ TEST_F(GuardTest, MoreCallsThanMayWaitAreRefusedAndTheOthersStillRun) {
 }
 
 TEST_F(GuardTest, WhoHasNoCredentialIsAnsweredWithoutWaitingForAThread) {
-  absl::Notification released;
-  for (int i = 0; i < 2; ++i) scene_.executor->Run([&] { released.WaitForNotification(); });
+  const auto released = std::make_shared<absl::Notification>();
+  for (int i = 0; i < 2; ++i) scene_.executor->Run([released] { released->WaitForNotification(); });
   for (int i = 0; i < kSceneCallsWaiting + 1; ++i) {
     EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({})), StatusIs(absl::StatusCode::kUnauthenticated));
     EXPECT_THAT(ListKeys(scene_.EdgeChannel(), "", With({viewer_})), StatusIs(absl::StatusCode::kPermissionDenied));
   }
-  released.Notify();
+  released->Notify();
   EXPECT_THAT(WhoAmI(scene_.EdgeChannel(), With({admin_})), IsOk());
 }
 

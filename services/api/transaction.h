@@ -90,7 +90,7 @@ struct Writer {
 // A commit that runs on behalf of a call (call_scope.h; the scope of the thread that calls RunTransaction) holds the call's audit record too, in
 // the same batch: what is not recorded is not done. A commit without writes leaves no record.
 //
-// done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing
+// On behalf of a call the first attempt runs at once, on the caller's thread, and done may come before this returns. done is called once, on a thread of the executor or of the store: with the commit's revision, the head when nothing
 // was to be written, the plan's error, Aborted CONCURRENT_MODIFICATION, with a retry time, after kMaxCommitAttempts
 // conflicts, the store's error, or for a call Unavailable AUDIT_SINK_STALLED (audit_trail.h). A conflict is the store's Aborted, or an error of the plan that rests on rows which have changed
 // since: rows are read one after the other, so that a plan may see what never was at one moment. Any other error of a
