@@ -70,6 +70,8 @@ class Committer::BatchWriter {
     return state_.head;
   }
 
+  Revision head() const { return state_.head; }
+
   // Durable, and in the cache; the new state.
   RocksDatabase::HeadState Write() {
     if (!changed_) return state_;
@@ -139,6 +141,7 @@ Committer::Committer(RocksDatabase& database, RowCache& cache, Rings& rings, Dis
       options_(std::move(options)),
       state_(database.recovered()),
       head_(state_.head),
+      ceiling_(state_.head),
       committing_([this] { CommitUntilClosed(); }),
       answering_([this] { AnswerUntilClosed(); }) {}
 
@@ -269,6 +272,7 @@ Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
     answers.answers.push_back({.done = std::move(request.done), .result = std::move(result), .bytes = request.bytes});
   }
   FAILPOINT("store.commit.before_write");
+  ceiling_.store(writer.head(), std::memory_order_release);
   const auto before_write = std::chrono::steady_clock::now();
   state_ = writer.Write();
   CountBatch(batch.size(), std::chrono::steady_clock::now() - before_write);

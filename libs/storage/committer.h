@@ -47,6 +47,8 @@ class Committer {
   absl::StatusOr<Term> AcquireWriter(Lineage lineage);
 
   Revision head() const { return head_.load(std::memory_order_acquire); }
+  // As Store::Ceiling.
+  Revision ceiling() const { return ceiling_.load(std::memory_order_acquire); }
 
  private:
   struct Request {
@@ -88,6 +90,7 @@ class Committer {
 
   RocksDatabase::HeadState state_;  // of the committing thread alone
   std::atomic<Revision> head_;
+  std::atomic<Revision> ceiling_;
 
   absl::Mutex mutex_;
   std::deque<Request> queue_ ABSL_GUARDED_BY(mutex_);

@@ -98,9 +98,15 @@ TEST_F(FailpointStoreTest, NoHeadIsSeenBeforeTheWriteThatMadeIt) {
     store_->CommitAsync(Write("key"), [&](const auto&) { answered.Notify(); });
     while (PassCount("store.commit.after_write") == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(store_->Head(), before);
+    // It can be read already; the ceiling is above everything that can.
+    const auto row = store_->Get({Family::kSets, "key"});
+    ASSERT_TRUE(row.ok() && *row);
+    EXPECT_GT((*row)->revision, before);
+    EXPECT_GE(store_->Ceiling(), (*row)->revision);
   }
   answered.WaitForNotification();
   EXPECT_GT(store_->Head(), before);
+  EXPECT_EQ(store_->Ceiling(), store_->Head());
 }
 
 TEST_F(FailpointStoreTest, AnErrorAtAnyOfThemLosesNothingAndTheNextAttemptSucceeds) {

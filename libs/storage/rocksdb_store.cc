@@ -98,6 +98,7 @@ class RocksDbStore final : public Store {
   }
 
   Revision Head() const override { return committer_.head(); }
+  Revision Ceiling() const override { return committer_.ceiling(); }
 
   absl::Status Backup(const std::string& directory) override {
     absl::MutexLock lock(&backup_mutex_);

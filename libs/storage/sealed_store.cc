@@ -171,6 +171,7 @@ class SealedStore final : public Store {
     return beneath_.Ring(begin, end, std::move(ring));
   }
   Revision Head() const override { return beneath_.Head(); }
+  Revision Ceiling() const override { return beneath_.Ceiling(); }
   absl::Status Backup(const std::string& directory) override { return beneath_.Backup(directory); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return beneath_.Purge(ranges); }
 

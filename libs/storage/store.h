@@ -90,16 +90,16 @@ class Store {
   virtual std::optional<Revision> RevisionInMemory(const RowKey&) const { return std::nullopt; }
 
   // Rows of [begin, end) of one family in order, at most limit (1 or more). DataLoss as in Get.
-  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
-                                                     size_t limit) const = 0;
+  virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const = 0;
 
-  // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for
-  // nothing, but never misses the last change. Must not block.
-  [[nodiscard]] virtual std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end,
-                                                           std::function<void()> ring) = 0;
+  // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for nothing, but never misses the
+  // last change. Must not block.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end, std::function<void()> ring) = 0;
 
   // Revision of the last answered commit.
   virtual Revision Head() const = 0;
+  // No row that anybody has read is above it. Head, but for moments in which a commit can be read and is not answered yet.
+  virtual Revision Ceiling() const { return Head(); }
 
   // A consistent copy into a directory that must not exist yet; opens as a store of its own.
   virtual absl::Status Backup(const std::string& directory) = 0;

@@ -39,6 +39,7 @@ class CountingStore final : public Store {
     return store_.Ring(begin, end, std::move(ring));
   }
   Revision Head() const override { return store_.Head(); }
+  Revision Ceiling() const override { return store_.Ceiling(); }
   absl::Status Backup(const std::string& directory) override { return store_.Backup(directory); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return store_.Purge(ranges); }
 

@@ -33,6 +33,7 @@ class SilentStore : public Store {
     return std::make_unique<Subscription>();
   }
   Revision Head() const override { return store_.Head(); }
+  Revision Ceiling() const override { return store_.Ceiling(); }
   absl::Status Backup(const std::string& directory) override { return store_.Backup(directory); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return store_.Purge(ranges); }
 

@@ -93,7 +93,7 @@ AckContext EventFeed::Context() const {
           .principal = settings_.principal,
           .target_incarnation = settings_.target_incarnation,
           .lineage = Lineage(),
-          .head = Head(),
+          .ceiling = WithLineage(settings_.writer.store.Ceiling(), Lineage()),
           .now = settings_.clock.Now(),
           .connected_since = connected_since_,
           .random = settings_.random()};

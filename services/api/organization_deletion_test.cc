@@ -263,7 +263,7 @@ TEST_F(OrganizationDeletionTest, ARegionThatComesBackLongAfterProvesTheDeleteWit
       ASSIGN_OR_RETURN(const PlacementRows rows, ReadPlacementRows(transaction, region, object, scene_.term.lineage));
       ASSIGN_OR_RETURN(const AckEffect effect,
                        SettleAck(transaction,
-                                 {.region = region, .lineage = scene_.term.lineage, .head = scene_.memory->Head(), .now = scene_.clock.Now()},
+                                 {.region = region, .lineage = scene_.term.lineage, .ceiling = scene_.memory->Ceiling(), .now = scene_.clock.Now()},
                                  {.object = object, .uid = rows.desired->uid, .revision = rows.desired->revision}));
       EXPECT_EQ(effect, AckEffect::kDeleted);
       return absl::OkStatus();

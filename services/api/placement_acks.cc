@@ -137,7 +137,7 @@ AckEffect ReportedFailed(Transaction& transaction, const AckContext& context, co
 }  // namespace
 
 absl::StatusOr<AckEffect> SettleAck(Transaction& transaction, const AckContext& context, const AckReport& ack) {
-  if (ack.revision > context.head) return AckEffect::kAboveHead;
+  if (ack.revision > context.ceiling) return AckEffect::kAboveHead;
   ASSIGN_OR_RETURN(const PlacementRows rows, ReadPlacementRows(transaction, context.region, ack.object, context.lineage));
   if (!rows.desired) return AckEffect::kUnknown;
   if (ack.revision < rows.desired->revision) return AckEffect::kStale;

@@ -42,8 +42,8 @@ struct AckContext {
   std::string principal;
   std::string target_incarnation;
   uint64_t lineage = 0;
-  // In the present lineage.
-  uint64_t head = 0;
+  // The store's, in the present lineage: nothing above it was ever sent.
+  uint64_t ceiling = 0;
   absl::Time now;
   // The region's connection; it is given time to succeed from then on.
   absl::Time connected_since;

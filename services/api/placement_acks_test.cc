@@ -31,7 +31,7 @@ class PlacementsTest : public ::testing::Test {
     return {.region = kRegion,
             .target_incarnation = incarnation_,
             .lineage = scene_.lineage(),
-            .head = WithLineage(scene_.store().Head(), scene_.lineage()),
+            .ceiling = WithLineage(scene_.store().Ceiling(), scene_.lineage()),
             .now = scene_.clock().Now(),
             .connected_since = connected_since_};
   }

@@ -76,28 +76,28 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
     }
   }
 
-  uint64_t Head() const { return WithLineage(options.writer.store.Head(), options.writer.term().lineage); }
+  uint64_t Ceiling() const { return WithLineage(options.writer.store.Ceiling(), options.writer.term().lineage); }
 
   // A region that goes on claiming revisions must not have everything sent again all the time, nor disconnect the others.
   void Rewind(const std::string& region, uint64_t revision) {
     {
       absl::MutexLock lock(&rewind_mutex);
       const absl::Duration now = options.clock.Monotonic();
-      if (revision <= Head()) return;
+      if (revision <= Ceiling()) return;
       if (now - last_rewind < kMinRewindInterval || rewind_count == kMaxRewinds) {
         return Log(Severity::kError, "rewind_not_repeated",
                    {{"region", region},
                     {"revision_seen", revision},
-                    {"head_revision", Head()},
+                    {"head_revision", Ceiling()},
                     {"rewind_count", rewind_count},
                     {"effect", "only this region's stream ends"},
                     {"help", "docs/provisioning-protocol.md, Rewind: is this region's host sound?"}});
       }
       Log(Severity::kError, "store_rewound",
-          {{"region", region}, {"revision_seen", revision}, {"head_revision", Head()}, {"effect", "new lineage, full resync of every region"}});
+          {{"region", region}, {"revision_seen", revision}, {"head_revision", Ceiling()}, {"effect", "new lineage, full resync of every region"}});
       last_rewind = now;
       ++rewind_count;
-      for (int i = 0; i < kMaxLineagesARewind && revision > Head(); ++i) options.on_rewind();
+      for (int i = 0; i < kMaxLineagesARewind && revision > Ceiling(); ++i) options.on_rewind();
     }
     Drain("REWIND", kMaxReconnectAfterRewind);
   }

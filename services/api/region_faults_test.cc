@@ -248,6 +248,18 @@ TEST_F(RegionFaultsTest, ARegionThatGoesOnClaimingDisconnectsNobodyElse) {
   EXPECT_EQ(scene_.rewind_count(), 1);
 }
 
+TEST_F(RegionFaultsTest, AnAckThatIsFasterThanTheHeadIsNoRewind) {
+  Connect();
+  scene_.store().head = scene_.store().Head();
+  scene_.Write(kRegion, "my-set");
+  SettleAll();
+  EXPECT_EQ(scene_.ReadinessOf(kRegion, SetNamed("my-set")), Readiness::kReady);
+  Die();
+  Connect('c');
+  EXPECT_FALSE(provisioner_->finished());
+  EXPECT_EQ(scene_.rewind_count(), 0);
+}
+
 TEST_F(RegionFaultsTest, ARegionThatGoesOnClaimingForDaysTakesTenRewindsAndNoMore) {
   const uint64_t lineage = scene_.lineage();
   const auto claim = [&](uint64_t ahead) {

@@ -166,6 +166,10 @@ void RegionOwnership::MarkSuspects(const RegionSession& session, std::map<Object
       });
 }
 
+uint64_t RegionOwnership::Ceiling() const {
+  return WithLineage(settings_.writer.store.Ceiling(), settings_.writer.term().lineage);
+}
+
 uint64_t RegionOwnership::Head() const {
   return WithLineage(settings_.writer.store.Head(), settings_.writer.term().lineage);
 }

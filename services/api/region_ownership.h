@@ -24,7 +24,7 @@ struct OwnershipSettings {
   const Clock& clock;
   // 0 to 1. Any thread.
   std::function<double()> random;
-  // A region knows this revision, above the head. Any thread; must not block.
+  // A region knows this revision, above the ceiling. Any thread; must not block.
   std::function<void(uint64_t revision)> rewound;
   // A session has ended. Any thread; must not block.
   std::function<void()> session_ended;
@@ -60,6 +60,8 @@ class RegionOwnership : public std::enable_shared_from_this<RegionOwnership> {
   absl::StatusOr<std::string> SealingKeyIdNow() const;
   // The store's head in its present lineage.
   uint64_t Head() const;
+  // Nobody was given a revision above it.
+  uint64_t Ceiling() const;
 
   const OwnershipSettings& settings() const { return settings_; }
   Strand& strand() { return *strand_; }

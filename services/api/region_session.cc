@@ -173,7 +173,7 @@ void RegionSession::HandleHello(const v1::Hello& hello) {
   version_ = hello.version();
   max_objects_ = std::min<size_t>(hello.max_inflight_objects(), kMaxInflightObjects);
   max_bytes_ = std::min<size_t>(hello.max_inflight_bytes(), kMaxInflightBytes);
-  if (hello.max_revision_seen() > ownership_->Head()) return Rewound(hello.max_revision_seen());
+  if (hello.max_revision_seen() > ownership_->Ceiling()) return Rewound(hello.max_revision_seen());
   v1::ApiMessage message;
   v1::Welcome& welcome = *message.mutable_welcome();
   welcome.set_session_id(RandomBytes(kSessionIdBytes));

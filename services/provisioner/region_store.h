@@ -32,7 +32,7 @@ namespace keyferry {
 
 struct RegionObject {
   ObjectId id;
-  // 32 hex digits; empty in a tombstone that a sweep left.
+  // 32 hex digits.
   std::string uid;
   ObjectVersion version;
   // Serialized SealedObject; empty in a tombstone.

@@ -50,6 +50,7 @@ class InterruptingStore final : public Store {
   }
   std::optional<Revision> RevisionInMemory(const RowKey& key) const override { return beneath_.RevisionInMemory(key); }
   Revision Head() const override { return beneath_.Head(); }
+  Revision Ceiling() const override { return beneath_.Ceiling(); }
   absl::Status Backup(const std::string& directory) override { return beneath_.Backup(directory); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return beneath_.Purge(ranges); }
 

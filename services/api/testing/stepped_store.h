@@ -44,12 +44,15 @@ class SteppedStore final : public Store {
     rings_[id] = std::move(ring);
     return std::make_unique<Bell>(*this, id);
   }
-  Revision Head() const override { return rows_->Head(); }
+  Revision Head() const override { return head.value_or(rows_->Head()); }
+  Revision Ceiling() const override { return rows_->Head(); }
   absl::Status Backup(const std::string&) override { return absl::UnimplementedError("no backup"); }
   absl::Status Purge(const std::vector<KeyRange>& ranges) override { return rows_->Purge(ranges); }
 
   // Nothing is written any more: the process has crashed, and what it still does is in vain.
   bool dead = false;
+  // What Head answers: behind the rows, as in the moment in which a commit can be read and is not answered.
+  std::optional<Revision> head;
   // Rings are lost: they are hints.
   bool deaf = false;
   // These rows do not open.
