@@ -65,7 +65,8 @@ void ApiNode::Open(Lineage lineage) {
       RegionDirectory::Options{.writer = writer,
                                .clock = api.process,
                                .on_rewind =
-                                   [&api] {
+                                   [this, &api] {
+                                     options_.on_rewind();
                                      const SimStore::Blocking blocking(*api.store);
                                      api.term->BeginNextLineage();
                                    },

@@ -62,6 +62,8 @@ class ApiNode {
     std::function<void(const std::vector<RowKey>& written, Revision revision)> on_commit;
     // The process ended by itself.
     std::function<void()> on_end;
+    // It takes itself for an older store, restored.
+    std::function<void()> on_rewind;
   };
   explicit ApiNode(Options options);
 

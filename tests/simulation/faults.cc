@@ -11,6 +11,7 @@ constexpr std::array<std::string_view, kFaultCount> kFaultNames = {"api killed",
                                                                    "disk error",
                                                                    "slow sync",
                                                                    "store busy",
+                                                                   "late head",
                                                                    "backup restored",
                                                                    "provisioner killed",
                                                                    "provisioner power lost",
@@ -48,7 +49,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Bug::kCount)> kBugNam
                                                                                       "ack-before-commit",
                                                                                       "tombstones-forgotten",
                                                                                       "sweep-without-resync",
-                                                                                      "no-audit-record"};
+                                                                                      "no-audit-record",
+                                                                                      "ceiling-is-head"};
 
 }  // namespace
 

@@ -19,6 +19,7 @@ enum class Fault : uint8_t {
   kDiskError,        // of the API: it ends
   kSlowSync,         // of the API
   kStoreBusy,
+  kLateHead,        // rows can be read, and the store's head does not tell of them yet
   kBackupRestored,  // the API's store is an older one, in a lineage of its own
   kProvisionerKilled,
   kProvisionerPowerLost,
@@ -64,6 +65,7 @@ enum class Bug : uint8_t {
   kTombstonesForgotten,  // a region's store keeps none
   kSweepWithoutResync,   // events of a full resync are lost within a stream, and its end counts only the others
   kNoAuditRecord,        // some commits lack their audit record
+  kCeilingIsHead,        // a store whose ceiling does not tell of what can be read already
   kCount,
 };
 std::string_view NameOf(Bug bug);

@@ -14,6 +14,10 @@ constexpr size_t kMaxBeside = 3;
 constexpr double kBesideShare = 0.3;
 constexpr double kBusyShare = 0.002;
 constexpr double kForgottenShare = 0.02;
+constexpr double kLateHeadShare = 0.2;
+constexpr absl::Duration kMaxHeadLag = absl::Seconds(2);
+// Until then the world is being made.
+constexpr absl::Duration kLateHeadFrom = absl::Seconds(5);
 
 absl::Status Full(const char* reason, const char* message) {
   return MakeError(absl::StatusCode::kResourceExhausted, message, {.reason = reason, .retry_after = absl::Seconds(1)});
@@ -26,6 +30,7 @@ absl::StatusOr<Term> SimStore::AcquireWriter(Lineage lineage) {
   SimDisk& disk = options_.disk;
   ++disk.term;
   if (lineage == Lineage::kNext) disk.head = WithLineage(disk.head, LineageOf(disk.head) + 1);
+  head_ = disk.head;
   return Term{.number = disk.term, .lineage = LineageOf(disk.head)};
 }
 
@@ -119,9 +124,15 @@ void SimStore::EndBatch(uint64_t number) {
   }
   batch_.clear();
   overlay_.clear();
-  options_.process.Run([this] { AnswerAll(); });
-  begun_ = !queue_.empty();
-  if (begun_) options_.process.Run([this] { BeginBatch(); });
+  Scheduler& scheduler = options_.process.scheduler();
+  const auto finish = [this] {
+    AnswerAll();
+    begun_ = !queue_.empty();
+    if (begun_) BeginBatch();
+  };
+  if (scheduler.now() < kLateHeadFrom || !scheduler.random().Chance(kLateHeadShare)) return options_.process.Run(finish);
+  ++options_.faults[static_cast<size_t>(Fault::kLateHead)];
+  scheduler.After(scheduler.random().Between(absl::ZeroDuration(), kMaxHeadLag), &options_.process, finish);
 }
 
 // Whatever is under way or waits, now.
@@ -158,6 +169,7 @@ void SimStore::Keep(const Staged& staged) {
 
 void SimStore::AnswerAll() {
   if (std::exchange(answering_, true)) return;
+  head_ = options_.disk.head;
   while (!answers_.empty() && options_.process.alive()) {
     const Staged answer = std::move(answers_.front());
     answers_.pop_front();

@@ -36,7 +36,7 @@ class SimStore final : public Store {
     // The disk failed: the process must end.
     std::function<void()> on_error;
   };
-  explicit SimStore(Options options) : options_(std::move(options)) {}
+  explicit SimStore(Options options) : options_(std::move(options)), head_(options_.disk.head) {}
 
   // Commits of work that runs while one of these lives are answered before CommitAsync returns, as to a thread that
   // waits for them. Other work of the process may come in between.
@@ -56,7 +56,8 @@ class SimStore final : public Store {
   std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end, std::function<void()> ring) override {
     return rings_.Subscribe(begin, end, std::move(ring));
   }
-  Revision Head() const override { return options_.disk.head; }
+  Revision Head() const override { return head_; }
+  Revision Ceiling() const override { return options_.bug == Bug::kCeilingIsHead ? head_ : options_.disk.head; }
   // Now and then it is not in memory.
   std::optional<Revision> RevisionInMemory(const RowKey& key) const override;
   absl::Status Backup(const std::string&) override {
@@ -92,6 +93,8 @@ class SimStore final : public Store {
 
   const Options options_;
   Rings rings_;
+  // Raised when a batch is answered, a while after its rows can be read.
+  Revision head_;
   std::deque<Request> queue_;
   bool begun_ = false;
   uint64_t batch_number_ = 0;

@@ -26,7 +26,7 @@ TEST(SimulationTest, SeedsDiffer) {
 class PlantedBugTest : public testing::TestWithParam<int> {};
 
 TEST_P(PlantedBugTest, IsCaught) {
-  constexpr uint64_t kSeeds = 60;
+  constexpr uint64_t kSeeds = 300;
   const Bug bug = static_cast<Bug>(GetParam());
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Outcome outcome = SimulateApart({.seed = seed, .bug = bug, .print_failure = false});

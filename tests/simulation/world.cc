@@ -49,7 +49,8 @@ World::World(uint64_t seed, Bug bug, bool print)
                        .bug = bug,
                        .on_commit = [this](const std::vector<RowKey>& written,
                                            Revision revision) { oracles_->OnApiCommit(written, revision); },
-                       .on_end = [this] { EndApi(random().Share(), /*silently=*/false); }});
+                       .on_end = [this] { EndApi(random().Share(), /*silently=*/false); },
+                       .on_rewind = [this] { Fail("takes itself for an older store, and every restore here took its lineage"); }});
   network_ = std::make_unique<SimNetwork>(SimNetwork::Options{
       .scheduler = scheduler_,
       .faults = faults_,
