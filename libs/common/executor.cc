@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "libs/common/returns_soon.h"
+
 namespace keyferry {
 namespace {
 
@@ -15,6 +17,9 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 // Adding more to the clock could overflow, and an infinite delay would be over at once.
 constexpr absl::Duration kLongestDelay = absl::Hours(24 * 365);
+
+// The pool that this thread works for.
+thread_local const void* worker_of = nullptr;
 
 class ThreadPool final : public Executor {
  public:
@@ -27,38 +32,71 @@ class ThreadPool final : public Executor {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
+      while (Sleeper* const sleeper = TakeSleeper()) sleeper->woken.notify_one();
     }
-    queue_changed_.notify_all();
     timers_changed_.notify_all();
     timer_.join();
     for (std::thread& thread : threads_) thread.join();
   }
 
   void Run(std::function<void()> work) override {
+    Sleeper* sleeper = nullptr;
     {
       std::lock_guard lock(mutex_);
       queue_.push_back(std::move(work));
+      if (worker_of != this || !ReturnsSoon::IsPromised()) {
+        sleeper = TakeSleeper();
+      } else {
+        ++unannounced_;
+      }
     }
-    queue_changed_.notify_one();
+    if (sleeper != nullptr) sleeper->woken.notify_one();
   }
 
   void RunAfter(absl::Duration delay, std::function<void()> work) override {
+    bool first = false;
     {
       std::lock_guard lock(mutex_);
-      timers_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(std::min(delay, kLongestDelay)), std::move(work));
+      const auto timer =
+          timers_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(std::min(delay, kLongestDelay)), std::move(work));
+      first = timer == timers_.begin();
     }
-    timers_changed_.notify_one();
+    if (first) timers_changed_.notify_one();
   }
 
  private:
+  // A thread of the pool that has nothing to do. On its stack, for as long as it lives.
+  struct Sleeper {
+    std::condition_variable woken;
+    bool is_asleep = false;
+  };
+
+  // Who has slept for the shortest time: its caches are warm. Null when nobody sleeps.
+  Sleeper* TakeSleeper() {
+    if (sleepers_.empty()) return nullptr;
+    Sleeper* const sleeper = sleepers_.back();
+    sleepers_.pop_back();
+    sleeper->is_asleep = false;
+    return sleeper;
+  }
+
   void Work() {
+    worker_of = this;
+    Sleeper self;
     std::unique_lock lock(mutex_);
     while (true) {
-      queue_changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      while (queue_.empty()) {
+        if (stopping_) return;
+        self.is_asleep = true;
+        sleepers_.push_back(&self);
+        self.woken.wait(lock, [&] { return !self.is_asleep; });
+      }
       std::function<void()> work = std::move(queue_.front());
       queue_.pop_front();
+      // One is done here; what else was given away without waking anybody must not wait for it.
+      Sleeper* const sleeper = unannounced_ > 0 && --unannounced_ > 0 ? TakeSleeper() : nullptr;
       lock.unlock();
+      if (sleeper != nullptr) sleeper->woken.notify_one();
       work();
       work = nullptr;
       lock.lock();
@@ -73,7 +111,7 @@ class ThreadPool final : public Executor {
       } else if (const Deadline next = timers_.begin()->first; next <= std::chrono::steady_clock::now()) {
         queue_.push_back(std::move(timers_.begin()->second));
         timers_.erase(timers_.begin());
-        queue_changed_.notify_one();
+        if (Sleeper* const sleeper = TakeSleeper()) sleeper->woken.notify_one();
       } else {
         timers_changed_.wait_until(lock, next);
       }
@@ -81,9 +119,11 @@ class ThreadPool final : public Executor {
   }
 
   std::mutex mutex_;
-  std::condition_variable queue_changed_;
   std::condition_variable timers_changed_;
   std::deque<std::function<void()>> queue_;
+  std::vector<Sleeper*> sleepers_;
+  // Given away under a promise (ReturnsSoon), and nobody was woken for it.
+  size_t unannounced_ = 0;
   std::multimap<Deadline, std::function<void()>> timers_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "libs/common/returns_soon.h"
 
 namespace keyferry {
 namespace {
@@ -50,6 +51,59 @@ TEST_F(ExecutorTest, RunRunsEverythingOnOtherThreads) {
     });
   }
   left.Wait();
+}
+
+TEST_F(ExecutorTest, WhatAThreadGivesAwayAsItReturnsIsDoneAtTheLatestByIt) {
+  constexpr int kChains = 8, kLinks = 500;
+  Countdown done(kChains);
+  std::function<void(int)> link = [&](int left) {
+    if (left == 0) return done.Down();
+    const ReturnsSoon soon;
+    pool_->Run([&link, left] { link(left - 1); });
+  };
+  for (int i = 0; i < kChains; ++i) pool_->Run([&] { link(kLinks); });
+  done.Wait();
+}
+
+TEST_F(ExecutorTest, OfWhatAThreadGivesAwayAsItReturnsNoneWaitsForAnother) {
+  constexpr int kGiven = 3;
+  Countdown all(kGiven);
+  pool_->Run([&] {
+    const ReturnsSoon soon;
+    for (int i = 0; i < kGiven; ++i) {
+      pool_->Run([&] {
+        all.Down();
+        all.Wait();
+      });
+    }
+  });
+  all.Wait();
+  pool_ = nullptr;
+}
+
+TEST_F(ExecutorTest, APromiseToReturnSoonCountsForThePoolOfTheThreadAlone) {
+  const std::unique_ptr<Executor> other = NewThreadPool(1);
+  Countdown done(2);
+  Countdown elsewhere(1);
+  const ReturnsSoon outside;
+  pool_->Run([&] {
+    {
+      const ReturnsSoon soon;
+      other->Run([&] { elsewhere.Down(); });
+    }
+    // Comes only if the other pool was woken.
+    elsewhere.Wait();
+    done.Down();
+  });
+  pool_->Run([&] { done.Down(); });
+  done.Wait();
+}
+
+TEST_F(ExecutorTest, ATimerThatComesBeforeAnotherIsNotHeldUpByIt) {
+  Countdown done(1);
+  pool_->RunAfter(kLong, [] {});
+  pool_->RunAfter(absl::Milliseconds(5), [&] { pool_->RunAfter(absl::Milliseconds(5), [&] { done.Down(); }); });
+  done.Wait();
 }
 
 TEST_F(ExecutorTest, WorkMayRunMoreWork) {

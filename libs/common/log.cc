@@ -47,8 +47,10 @@ void AppendNumber(std::string& line, int64_t number) {
   line.append(digits, std::to_chars(std::begin(digits), std::end(digits), number).ptr);
 }
 
-// What cannot be written is lost: there is nobody to tell.
+// What cannot be written is lost: there is nobody to tell. A line that was cut ends at the next one's begin.
 void WriteAll(std::string_view text) {
+  static bool cut = false;
+  if (cut && !text.empty()) cut = write(STDERR_FILENO, "\n", 1) != 1;
   while (!text.empty()) {
     const ssize_t written = write(STDERR_FILENO, text.data(), std::min(text.size(), kMaxWriteBytes));
     if (written >= 0) {
@@ -57,6 +59,7 @@ void WriteAll(std::string_view text) {
       pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
       poll(&writable, 1, -1);
     } else if (errno != EINTR) {
+      cut = true;
       return;
     }
   }

@@ -1,4 +1,4 @@
-// Our only macros. Both return from the enclosing function with the error.
+// Both return from the enclosing function with the error.
 #ifndef KEYFERRY_COMMON_STATUS_MACROS_H_
 #define KEYFERRY_COMMON_STATUS_MACROS_H_
 

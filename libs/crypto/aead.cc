@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -17,9 +18,28 @@ constexpr std::string_view kAeadPurpose = "keyferry/aead/v1";
 constexpr char kPrefix[] = {kFormatVersion, kSuiteXChaCha};
 constexpr std::string_view kPrefixView(kPrefix, sizeof(kPrefix));
 
-std::string BoundAssociatedData(std::string_view associated_data) {
-  return JoinParts({kPrefixView.substr(0, 1), kPrefixView.substr(1, 1), associated_data});
-}
+// JoinParts of version, suite and associated data, without an allocation where they are short.
+class BoundAssociatedData {
+ public:
+  explicit BoundAssociatedData(std::string_view associated_data) : size_(kHead.size() + 4 + associated_data.size()) {
+    char* next = near_.data();
+    if (size_ > near_.size()) {
+      far_.resize(size_);
+      next = far_.data();
+    }
+    next = std::copy(kHead.begin(), kHead.end(), next);
+    for (int shift = 24; shift >= 0; shift -= 8) *next++ = static_cast<char>(associated_data.size() >> shift);
+    std::copy(associated_data.begin(), associated_data.end(), next);
+  }
+
+  std::string_view view() const { return size_ > near_.size() ? std::string_view(far_) : std::string_view(near_.data(), size_); }
+
+ private:
+  static constexpr std::array<char, 10> kHead = {0, 0, 0, 1, kFormatVersion, 0, 0, 0, 1, kSuiteXChaCha};
+  const size_t size_;
+  std::array<char, 256> near_;
+  std::string far_;
+};
 
 }  // namespace
 
@@ -51,32 +71,35 @@ absl::StatusOr<CommittedKey> CommittedKey::Open(const SecretBytes& key, std::str
 std::string CommittedKey::Seal(std::string_view plaintext, std::string_view associated_data) const {
   std::string sealed;
   sealed.reserve(kNonceBytes + plaintext.size() + kTagBytes);
-  SealTo(sealed, DrawnRandom(kNonceBytes), plaintext, associated_data);
+  std::array<char, kNonceBytes> nonce;
+  DrawRandom(nonce);
+  SealTo(sealed, {nonce.data(), nonce.size()}, plaintext, associated_data);
   return sealed;
 }
 
 void CommittedKey::SealTo(std::string& out, std::string_view nonce, std::string_view plaintext,
                           std::string_view associated_data) const {
   out.append(nonce);
-  SealXChaCha(out, encryption_key_, nonce, plaintext, BoundAssociatedData(associated_data));
+  SealXChaCha(out, encryption_key_, nonce, plaintext, BoundAssociatedData(associated_data).view());
 }
 
 absl::StatusOr<SecretBytes> CommittedKey::Open(std::string_view sealed, std::string_view associated_data) const {
   if (sealed.size() < kNonceBytes) return DoesNotOpen();
   std::optional<SecretBytes> plaintext = OpenXChaCha(encryption_key_, sealed.substr(0, kNonceBytes),
-                                                     sealed.substr(kNonceBytes), BoundAssociatedData(associated_data));
+                                                     sealed.substr(kNonceBytes), BoundAssociatedData(associated_data).view());
   if (!plaintext) return DoesNotOpen();
   return *std::move(plaintext);
 }
 
 std::string SealFrame(const SecretBytes& key, std::string_view plaintext, std::string_view associated_data) {
-  const std::string random = DrawnRandom(kSaltBytes + kNonceBytes);
-  const std::string_view salt = std::string_view(random).substr(0, kSaltBytes);
+  std::array<char, kSaltBytes + kNonceBytes> random;
+  DrawRandom(random);
+  const std::string_view salt(random.data(), kSaltBytes);
   const CommittedKey committed = CommittedKey::Expand(key, salt, kAeadPurpose);
   std::string frame;
   frame.reserve(kFrameOverheadBytes + plaintext.size());
   frame.append(kPrefixView).append(salt).append(committed.commitment());
-  committed.SealTo(frame, std::string_view(random).substr(kSaltBytes), plaintext, associated_data);
+  committed.SealTo(frame, {random.data() + kSaltBytes, kNonceBytes}, plaintext, associated_data);
   return frame;
 }
 

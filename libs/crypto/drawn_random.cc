@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -20,18 +21,17 @@ std::atomic<int> fork_count = 0;
 
 class Drawn {
  public:
-  ~Drawn() { sodium_memzero(bytes_.data(), bytes_.size()); }
-
-  std::string Take(size_t size) {
-    if (const int forks = fork_count.load(std::memory_order_relaxed); size > bytes_.size() - taken_ || forks != forks_) {
+  // Without a destructor: whatever still seals when a thread ends must not find zeros here.
+  void Take(std::span<char> out) {
+    if (const int forks = fork_count.load(std::memory_order_relaxed); out.size() > bytes_.size() - taken_ || forks != forks_) {
       randombytes_buf(bytes_.data(), bytes_.size());
       taken_ = 0;
       forks_ = forks;
     }
-    std::string bytes(bytes_.data() + taken_, size);
-    sodium_memzero(bytes_.data() + taken_, size);
-    taken_ += size;
-    return bytes;
+    char* const begin = bytes_.data() + taken_;
+    std::copy_n(begin, out.size(), out.begin());
+    sodium_memzero(begin, out.size());
+    taken_ += out.size();
   }
 
  private:
@@ -44,6 +44,16 @@ thread_local Drawn drawn;
 
 }  // namespace
 
-std::string DrawnRandom(size_t size) { return size > kDrawnBytes ? RandomBytes(size) : drawn.Take(size); }
+std::string DrawnRandom(size_t size) {
+  if (size > kDrawnBytes) return RandomBytes(size);
+  std::string random(size, '\0');
+  drawn.Take(random);
+  return random;
+}
+
+void DrawRandom(std::span<char> out) {
+  Check(out.size() <= kDrawnBytes, "more random bytes are asked for than are drawn at a time");
+  drawn.Take(out);
+}
 
 }  // namespace keyferry

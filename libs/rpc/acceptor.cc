@@ -16,6 +16,7 @@
 #include "libs/common/clock.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
+#include "libs/rpc/admission.h"
 #include "libs/rpc/socket.h"
 
 namespace keyferry {
@@ -62,7 +63,10 @@ rlim_t DescriptorLimit() {
 class LoopAcceptor final : public Acceptor {
  public:
   LoopAcceptor(ListenerOptions options, Listener listener, Descriptor stop)
-      : options_(std::move(options)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+      : options_(std::move(options)),
+        listener_(std::move(listener)),
+        stop_(std::move(stop)),
+        admission_(options_.max_admissions_per_second) {}
 
   ~LoopAcceptor() override {
     eventfd_write(stop_.get(), 1);
@@ -80,7 +84,7 @@ class LoopAcceptor final : public Acceptor {
  private:
   void Loop() {
     int backoff = 0;
-    while (Wait(backoff)) {
+    for (; Wait(backoff); HandOver()) {
       const int descriptor = accept4(listener_.descriptor.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (descriptor >= 0) {
         backoff = 0;
@@ -97,8 +101,16 @@ class LoopAcceptor final : public Acceptor {
   bool Wait(int backoff_millis) {
     pollfd events[] = {{.fd = stop_.get(), .events = POLLIN, .revents = 0},
                        {.fd = listener_.descriptor.get(), .events = POLLIN, .revents = 0}};
-    poll(events, backoff_millis > 0 ? 1 : 2, backoff_millis > 0 ? backoff_millis : -1);
+    const absl::Duration until_next = admission_.UntilNext();
+    const int millis = until_next == absl::InfiniteDuration()
+                           ? -1
+                           : static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(until_next, absl::Milliseconds(1))));
+    poll(events, backoff_millis > 0 ? 1 : 2, backoff_millis > 0 ? backoff_millis : millis);
     return events[0].revents == 0;
+  }
+
+  void HandOver() {
+    while (std::optional<Descriptor> next = admission_.Next(SystemClock().Monotonic())) handler_(next->Release());
   }
 
   // Closes what may not come in.
@@ -112,7 +124,7 @@ class LoopAcceptor final : public Acceptor {
     full_ = false;
     if (!IsAllowedUser(descriptor.get())) return;
     open_.Add(descriptor.get());
-    handler_(descriptor.Release());
+    admission_.Arrive(std::move(descriptor), SystemClock().Monotonic());
   }
 
   bool IsAllowedUser(int descriptor) const {
@@ -130,6 +142,7 @@ class LoopAcceptor final : public Acceptor {
   const Listener listener_;
   const Descriptor stop_;
   OpenConnections open_;
+  Admission admission_;
   bool full_ = false;
   Handler handler_;
   std::thread thread_;

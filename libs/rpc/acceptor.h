@@ -33,6 +33,8 @@ struct ListenerOptions {
   std::string address;
   // Clamped to what RLIMIT_NOFILE has room for.
   int max_connections = kMaxConnections;
+  // admission.h; 0: no pace.
+  int max_admissions_per_second = 0;
   // Unix sockets: mode of the file, and the users that may connect (SO_PEERCRED); nullopt: whoever the mode lets.
   mode_t file_mode = 0600;
   std::optional<std::vector<uid_t>> allowed_users;

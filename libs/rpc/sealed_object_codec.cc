@@ -1,5 +1,7 @@
 #include "libs/rpc/sealed_object_codec.h"
 
+#include <google/protobuf/arena.h>
+
 #include <utility>
 
 #include "keyferry/v1/provisioning.pb.h"
@@ -20,7 +22,10 @@ SealedEntry FromWire(const v1::SealedEntry& wire) {
 }  // namespace
 
 std::string SerializeSealedObject(SealedObject object) {
-  v1::SealedObject wire;
+  // Its parts lie in one block, where they fit.
+  alignas(8) char block[2048];
+  google::protobuf::Arena arena(block, sizeof(block));
+  v1::SealedObject& wire = *google::protobuf::Arena::CreateMessage<v1::SealedObject>(&arena);
   wire.set_generation(object.generation);
   wire.set_organization_uid(object.organization_uid);
   wire.set_host(object.host);

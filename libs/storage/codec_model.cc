@@ -1,4 +1,6 @@
 // Values of libs/model.
+#include <google/protobuf/io/coded_stream.h>
+
 #include "libs/common/status_macros.h"
 #include "libs/storage/codec.h"
 #include "libs/storage/record_io.h"
@@ -16,17 +18,36 @@ void FillEntries(const std::vector<SecretSetEntry>& entries, Fields* out) {
   }
 }
 
+// Takes the texts out of the records.
 template <typename Fields>
-std::vector<SecretSetEntry> EntriesOf(const Fields& records) {
+std::vector<SecretSetEntry> EntriesOf(Fields& records) {
   std::vector<SecretSetEntry> entries;
-  for (const auto& record : records) entries.push_back({record.key(), record.value_bytes(), record.fingerprint()});
+  entries.reserve(static_cast<size_t>(records.size()));
+  for (auto& record : records) {
+    entries.push_back({std::move(*record.mutable_key()), record.value_bytes(), std::move(*record.mutable_fingerprint())});
+  }
   return entries;
+}
+
+// A record before which its first field, 1 and bytes, comes as it is: what fills most of it is not copied into it first.
+template <typename Message>
+std::string SerializeBehind(std::string_view first, const Message& rest) {
+  using google::protobuf::io::CodedOutputStream;
+  constexpr uint8_t kTag = 1 << 3 | 2;
+  uint8_t head[1 + 1 + 5] = {kRecordFormatVersion, kTag};
+  const uint8_t* const end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(first.size()), head + 2);
+  std::string bytes;
+  bytes.reserve(sizeof(head) + first.size() + rest.ByteSizeLong());
+  bytes.append(reinterpret_cast<const char*>(head), first.empty() ? 1 : static_cast<size_t>(end - head)).append(first);
+  rest.AppendToString(&bytes);
+  return bytes;
 }
 
 }  // namespace
 
 std::string Encode(const SecretSet& set) {
-  storage::SecretSetRecord record;
+  Scratch<storage::SecretSetRecord> scratch;
+  auto& record = *scratch;
   record.set_uid(set.uid);
   record.set_type(static_cast<int32_t>(set.type));
   record.set_region(set.region);
@@ -42,24 +63,26 @@ std::string Encode(const SecretSet& set) {
 
 template <>
 absl::StatusOr<SecretSet> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::SecretSetRecord>(bytes));
+  Scratch<storage::SecretSetRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   ASSIGN_OR_RETURN(const SecretSetType type,
                    EnumOf(record.type(), SecretSetType::kSecret, SecretSetType::kImagePullSecret));
-  return SecretSet{.uid = record.uid(),
+  return SecretSet{.uid = std::move(*record.mutable_uid()),
                    .type = type,
-                   .region = record.region(),
+                   .region = std::move(*record.mutable_region()),
                    .generation = record.generation(),
                    .create_time = TimeOf(record.create_time()),
                    .update_time = TimeOf(record.update_time()),
-                   .entries = EntriesOf(record.entries()),
-                   .host = record.host(),
-                   .digest = record.digest(),
-                   .last_author = record.last_author()};
+                   .entries = EntriesOf(*record.mutable_entries()),
+                   .host = std::move(*record.mutable_host()),
+                   .digest = std::move(*record.mutable_digest()),
+                   .last_author = std::move(*record.mutable_last_author())};
 }
 
 std::string Encode(const Generation& generation) {
-  storage::GenerationRecord record;
-  record.set_sealed_object(generation.sealed_object);
+  Scratch<storage::GenerationRecord> scratch;
+  auto& record = *scratch;
   for (const EscrowedKey& key : generation.escrowed_keys) {
     auto* escrowed = record.add_escrowed_keys();
     escrowed->set_data_key_id(key.data_key_id);
@@ -69,17 +92,19 @@ std::string Encode(const Generation& generation) {
   FillTime(generation.create_time, record.mutable_create_time());
   record.set_author(generation.author);
   record.set_host(generation.host);
-  return Serialize(record);
+  return SerializeBehind(generation.sealed_object, record);
 }
 
 template <>
 absl::StatusOr<Generation> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::GenerationRecord>(bytes));
-  Generation generation{.sealed_object = record.sealed_object(),
-                        .entries = EntriesOf(record.entries()),
-                        .host = record.host(),
+  Scratch<storage::GenerationRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
+  Generation generation{.sealed_object = std::move(*record.mutable_sealed_object()),
+                        .entries = EntriesOf(*record.mutable_entries()),
+                        .host = std::move(*record.mutable_host()),
                         .create_time = TimeOf(record.create_time()),
-                        .author = record.author()};
+                        .author = std::move(*record.mutable_author())};
   for (const auto& key : record.escrowed_keys()) {
     generation.escrowed_keys.push_back({key.data_key_id(), key.wrapped_key()});
   }
@@ -87,7 +112,8 @@ absl::StatusOr<Generation> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const Deployment& deployment) {
-  storage::DeploymentRecord record;
+  Scratch<storage::DeploymentRecord> scratch;
+  auto& record = *scratch;
   record.set_uid(deployment.uid);
   record.set_region(deployment.region);
   record.set_image(deployment.image);
@@ -115,7 +141,9 @@ std::string Encode(const Deployment& deployment) {
 
 template <>
 absl::StatusOr<Deployment> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::DeploymentRecord>(bytes));
+  Scratch<storage::DeploymentRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   Deployment deployment{.uid = record.uid(),
                     .region = record.region(),
                     .image = record.image(),
@@ -140,7 +168,8 @@ absl::StatusOr<Deployment> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const DesiredState& desired) {
-  storage::PlacementRecord record;
+  Scratch<storage::PlacementRecord> scratch;
+  auto& record = *scratch;
   record.set_uid(desired.uid);
   record.set_operation(static_cast<int32_t>(desired.operation));
   record.set_generation(desired.generation);
@@ -152,18 +181,21 @@ std::string Encode(const DesiredState& desired) {
 
 template <>
 absl::StatusOr<DesiredState> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::PlacementRecord>(bytes));
+  Scratch<storage::PlacementRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   ASSIGN_OR_RETURN(const Operation operation, EnumOf(record.operation(), Operation::kApply, Operation::kRetain));
-  return DesiredState{.uid = record.uid(),
+  return DesiredState{.uid = std::move(*record.mutable_uid()),
                       .operation = operation,
                       .generation = record.generation(),
-                      .digest = record.digest(),
+                      .digest = std::move(*record.mutable_digest()),
                       .desired_time = TimeOf(record.desired_time()),
-                      .request_id = record.request_id()};
+                      .request_id = std::move(*record.mutable_request_id())};
 }
 
 std::string Encode(const Observation& observation) {
-  storage::ObservationRecord record;
+  Scratch<storage::ObservationRecord> scratch;
+  auto& record = *scratch;
   record.set_revision(observation.revision);
   record.set_target_incarnation(observation.target_incarnation);
   record.set_result(static_cast<int32_t>(observation.result));
@@ -183,16 +215,18 @@ std::string Encode(const Observation& observation) {
 
 template <>
 absl::StatusOr<Observation> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::ObservationRecord>(bytes));
+  Scratch<storage::ObservationRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   ASSIGN_OR_RETURN(const AckResult result, EnumOf(record.result(), AckResult::kReady, AckResult::kFailed));
   return Observation{.revision = record.revision(),
-                     .target_incarnation = record.target_incarnation(),
+                     .target_incarnation = std::move(*record.mutable_target_incarnation()),
                      .result = result,
                      .generation = record.generation(),
                      .ready_generation = record.ready_generation(),
-                     .uid = record.uid(),
-                     .error_reason = record.error_reason(),
-                     .error_message = record.error_message(),
+                     .uid = std::move(*record.mutable_uid()),
+                     .error_reason = std::move(*record.mutable_error_reason()),
+                     .error_message = std::move(*record.mutable_error_message()),
                      .permanent = record.permanent(),
                      .attempts = record.attempts(),
                      .next_attempt = TimeOf(record.next_attempt()),

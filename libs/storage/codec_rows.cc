@@ -8,7 +8,8 @@
 namespace keyferry {
 
 std::string Encode(const OrganizationRow& row) {
-  storage::OrganizationRecord record;
+  Scratch<storage::OrganizationRecord> scratch;
+  auto& record = *scratch;
   record.set_uid(row.uid);
   record.set_display_name(row.display_name);
   FillTime(row.create_time, record.mutable_create_time());
@@ -23,7 +24,9 @@ std::string Encode(const OrganizationRow& row) {
 
 template <>
 absl::StatusOr<OrganizationRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::OrganizationRecord>(bytes));
+  Scratch<storage::OrganizationRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return OrganizationRow{.uid = record.uid(),
                          .display_name = record.display_name(),
                          .create_time = TimeOf(record.create_time()),
@@ -57,7 +60,8 @@ WrappedKey WrappedKeyOf(const storage::WrappedKeyRecord& record) {
 }  // namespace
 
 std::string Encode(const WrappedKeysRow& row) {
-  storage::WrappedKeyRecord record;
+  Scratch<storage::WrappedKeyRecord> scratch;
+  auto& record = *scratch;
   Fill(row.keys.back(), record);
   for (size_t i = 0; i + 1 < row.keys.size(); ++i) Fill(row.keys[i], *record.add_older());
   return Serialize(record);
@@ -65,7 +69,9 @@ std::string Encode(const WrappedKeysRow& row) {
 
 template <>
 absl::StatusOr<WrappedKeysRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::WrappedKeyRecord>(bytes));
+  Scratch<storage::WrappedKeyRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   WrappedKeysRow row;
   for (const auto& older : record.older()) row.keys.push_back(WrappedKeyOf(older));
   row.keys.push_back(WrappedKeyOf(record));
@@ -73,7 +79,8 @@ absl::StatusOr<WrappedKeysRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const ApiKeyRow& row) {
-  storage::ApiKeyRecord record;
+  Scratch<storage::ApiKeyRecord> scratch;
+  auto& record = *scratch;
   record.set_organization(row.organization);
   record.set_display_name(row.display_name);
   record.set_role(static_cast<int32_t>(row.role));
@@ -91,7 +98,9 @@ std::string Encode(const ApiKeyRow& row) {
 
 template <>
 absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::ApiKeyRecord>(bytes));
+  Scratch<storage::ApiKeyRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   ASSIGN_OR_RETURN(const Role role, EnumOf(record.role(), Role::kAdmin, Role::kViewer));
   return ApiKeyRow{.organization = record.organization(),
                    .display_name = record.display_name(),
@@ -108,7 +117,8 @@ absl::StatusOr<ApiKeyRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const RegionRow& row) {
-  storage::RegionRecord record;
+  Scratch<storage::RegionRecord> scratch;
+  auto& record = *scratch;
   record.set_display_name(row.display_name);
   record.set_sealing_key(row.sealing_key);
   record.set_blind(row.blind);
@@ -120,7 +130,9 @@ std::string Encode(const RegionRow& row) {
 
 template <>
 absl::StatusOr<RegionRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RegionRecord>(bytes));
+  Scratch<storage::RegionRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RegionRow{.display_name = record.display_name(),
                    .sealing_key = record.sealing_key(),
                    .blind = record.blind(),
@@ -130,7 +142,8 @@ absl::StatusOr<RegionRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const RegionStateRow& row) {
-  storage::RegionStateRecord record;
+  Scratch<storage::RegionStateRecord> scratch;
+  auto& record = *scratch;
   record.set_target_incarnation(row.target_incarnation);
   record.set_epoch(row.epoch);
   record.set_synced_incarnation(row.synced_incarnation);
@@ -142,7 +155,9 @@ std::string Encode(const RegionStateRow& row) {
 
 template <>
 absl::StatusOr<RegionStateRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RegionStateRecord>(bytes));
+  Scratch<storage::RegionStateRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RegionStateRow{.target_incarnation = record.target_incarnation(),
                         .epoch = record.epoch(),
                         .synced_incarnation = record.synced_incarnation(),
@@ -152,7 +167,8 @@ absl::StatusOr<RegionStateRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const RequestRow& row) {
-  storage::RequestRecord record;
+  Scratch<storage::RequestRecord> scratch;
+  auto& record = *scratch;
   record.set_content_digest(row.content_digest);
   record.set_response(row.response);
   FillTime(row.create_time, record.mutable_create_time());
@@ -161,7 +177,9 @@ std::string Encode(const RequestRow& row) {
 
 template <>
 absl::StatusOr<RequestRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RequestRecord>(bytes));
+  Scratch<storage::RequestRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RequestRow{.content_digest = record.content_digest(),
                     .response = record.response(),
                     .create_time = TimeOf(record.create_time())};

@@ -6,7 +6,8 @@
 namespace keyferry {
 
 std::string Encode(const EnrollmentTokenRow& row) {
-  storage::EnrollmentTokenRecord record;
+  Scratch<storage::EnrollmentTokenRecord> scratch;
+  auto& record = *scratch;
   record.set_region(row.region);
   record.set_secret_hmac(row.secret_hmac);
   record.set_pepper_id(row.pepper_id);
@@ -20,7 +21,9 @@ std::string Encode(const EnrollmentTokenRow& row) {
 
 template <>
 absl::StatusOr<EnrollmentTokenRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::EnrollmentTokenRecord>(bytes));
+  Scratch<storage::EnrollmentTokenRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return EnrollmentTokenRow{.region = record.region(),
                             .secret_hmac = record.secret_hmac(),
                             .pepper_id = record.pepper_id(),
@@ -32,7 +35,8 @@ absl::StatusOr<EnrollmentTokenRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const ProvisionerRow& row) {
-  storage::ProvisionerRecord record;
+  Scratch<storage::ProvisionerRecord> scratch;
+  auto& record = *scratch;
   FillTime(row.enroll_time, record.mutable_enroll_time());
   FillTime(row.certificate_expiry, record.mutable_certificate_expiry());
   if (row.revoke_time != absl::InfiniteFuture()) FillTime(row.revoke_time, record.mutable_revoke_time());
@@ -42,7 +46,9 @@ std::string Encode(const ProvisionerRow& row) {
 
 template <>
 absl::StatusOr<ProvisionerRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::ProvisionerRecord>(bytes));
+  Scratch<storage::ProvisionerRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return ProvisionerRow{.enroll_time = TimeOf(record.enroll_time()),
                         .certificate_expiry = TimeOf(record.certificate_expiry()),
                         .revoke_time = record.has_revoke_time() ? TimeOf(record.revoke_time()) : absl::InfiniteFuture(),
@@ -50,7 +56,8 @@ absl::StatusOr<ProvisionerRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const RegionAuthorityRow& row) {
-  storage::RegionAuthorityRecord record;
+  Scratch<storage::RegionAuthorityRecord> scratch;
+  auto& record = *scratch;
   record.set_certificate_pem(row.certificate_pem);
   record.set_private_key(row.private_key);
   FillTime(row.create_time, record.mutable_create_time());
@@ -59,14 +66,17 @@ std::string Encode(const RegionAuthorityRow& row) {
 
 template <>
 absl::StatusOr<RegionAuthorityRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RegionAuthorityRecord>(bytes));
+  Scratch<storage::RegionAuthorityRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RegionAuthorityRow{.certificate_pem = record.certificate_pem(),
                             .private_key = record.private_key(),
                             .create_time = TimeOf(record.create_time())};
 }
 
 std::string Encode(const RevokedIdentityRow& row) {
-  storage::RevokedIdentityRecord record;
+  Scratch<storage::RevokedIdentityRecord> scratch;
+  auto& record = *scratch;
   record.set_note(row.note);
   record.set_author(row.author);
   FillTime(row.revoke_time, record.mutable_revoke_time());
@@ -75,14 +85,17 @@ std::string Encode(const RevokedIdentityRow& row) {
 
 template <>
 absl::StatusOr<RevokedIdentityRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RevokedIdentityRecord>(bytes));
+  Scratch<storage::RevokedIdentityRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RevokedIdentityRow{.note = record.note(),
                             .author = record.author(),
                             .revoke_time = TimeOf(record.revoke_time())};
 }
 
 std::string Encode(const ShredRow& row) {
-  storage::ShredRecord record;
+  Scratch<storage::ShredRecord> scratch;
+  auto& record = *scratch;
   record.set_organization(row.organization);
   record.set_set(row.set);
   FillTime(row.delete_time, record.mutable_delete_time());
@@ -92,7 +105,9 @@ std::string Encode(const ShredRow& row) {
 
 template <>
 absl::StatusOr<ShredRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::ShredRecord>(bytes));
+  Scratch<storage::ShredRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return ShredRow{.organization = record.organization(),
                   .set = record.set(),
                   .delete_time = TimeOf(record.delete_time()),
@@ -100,7 +115,8 @@ absl::StatusOr<ShredRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const RotationRow& row) {
-  storage::RotationRecord record;
+  Scratch<storage::RotationRecord> scratch;
+  auto& record = *scratch;
   FillTime(row.begin_time, record.mutable_begin_time());
   record.set_family(row.family + 1);
   record.set_cursor(row.cursor);
@@ -112,7 +128,9 @@ std::string Encode(const RotationRow& row) {
 
 template <>
 absl::StatusOr<RotationRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::RotationRecord>(bytes));
+  Scratch<storage::RotationRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return RotationRow{.begin_time = TimeOf(record.begin_time()),
                      .family = record.family() - 1,
                      .cursor = record.cursor(),
@@ -122,7 +140,8 @@ absl::StatusOr<RotationRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const AuditRow& row) {
-  storage::AuditRecord record;
+  Scratch<storage::AuditRecord> scratch;
+  auto& record = *scratch;
   record.set_number(row.number);
   record.set_organization(row.organization);
   FillTime(row.time, record.mutable_time());
@@ -145,7 +164,9 @@ std::string Encode(const AuditRow& row) {
 
 template <>
 absl::StatusOr<AuditRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::AuditRecord>(bytes));
+  Scratch<storage::AuditRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   ASSIGN_OR_RETURN(const AuditDecision decision, EnumOf(record.decision(), AuditDecision::kDone, AuditDecision::kDelivered));
   return AuditRow{.number = record.number(),
                   .organization = record.organization(),
@@ -167,7 +188,8 @@ absl::StatusOr<AuditRow> Decode(std::string_view bytes) {
 }
 
 std::string Encode(const AuditHeadRow& row) {
-  storage::AuditHeadRecord record;
+  Scratch<storage::AuditHeadRecord> scratch;
+  auto& record = *scratch;
   record.set_number(row.number);
   record.set_hash(row.hash);
   FillTime(row.time, record.mutable_time());
@@ -180,7 +202,9 @@ std::string Encode(const AuditHeadRow& row) {
 
 template <>
 absl::StatusOr<AuditHeadRow> Decode(std::string_view bytes) {
-  ASSIGN_OR_RETURN(const auto record, Parse<storage::AuditHeadRecord>(bytes));
+  Scratch<storage::AuditHeadRecord> scratch;
+  auto& record = *scratch;
+  RETURN_IF_ERROR(ParseTo(bytes, record));
   return AuditHeadRow{.number = record.number(),
                       .hash = record.hash(),
                       .time = TimeOf(record.time()),

@@ -1,5 +1,6 @@
 #include "libs/storage/committer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include "libs/common/failpoint.h"
 #include "libs/common/status_macros.h"
 #include "libs/metrics/metrics.h"
+#include "libs/storage/commit_here.h"
 #include "libs/storage/commit_rules.h"
 
 namespace keyferry {
@@ -95,7 +97,8 @@ class Committer::BatchWriter {
  private:
   absl::StatusOr<Revision> RevisionOf(const RowKey& key) {
     if (const auto written = written_.find(key); written != written_.end()) return written->second.revision;
-    if (const std::optional<Revision> known = cache_.RevisionOf(key)) return *known;
+    // Whoever decided upon the row has used it.
+    if (const std::optional<Revision> known = cache_.PeekRevisionOf(key)) return *known;
     const RowCache::Lookup cached = cache_.Find(key);
     if (cached.entry) return cached.entry->revision;
     ASSIGN_OR_RETURN(std::optional<Row> row, database_.Get(key));
@@ -107,11 +110,12 @@ class Committer::BatchWriter {
   }
 
   void Apply(Mutation& mutation, Revision revision) {
-    RowKey key = StampedKey(mutation, state_.head);
-    RowCache::Entry entry;
+    if (mutation.revision_offset != std::string::npos) mutation.key = StampedKey(mutation, state_.head);
+    const auto [written, is_first] = written_.try_emplace(std::move(mutation.key));
+    auto& [key, entry] = *written;
     if (!mutation.keep_revision) {
       kept_keys_.erase(key);
-    } else if (!written_.contains(key)) {
+    } else if (is_first) {
       kept_keys_.insert(key);
     }
     if (mutation.value) {
@@ -119,8 +123,8 @@ class Committer::BatchWriter {
       entry = {.revision = revision, .value = std::make_shared<const std::string>(*std::move(mutation.value))};
     } else {
       rows_->Erase(key);
+      entry = {};
     }
-    written_[std::move(key)] = std::move(entry);
   }
 
   RocksDatabase& database_;
@@ -149,6 +153,7 @@ Committer::~Committer() {
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
+    to_commit_.Signal();
   }
   committing_.join();
   answering_.join();
@@ -173,23 +178,35 @@ absl::StatusOr<Term> Committer::AcquireWriter(Lineage lineage) {
 }
 
 void Committer::Enqueue(Request request) {
-  absl::MutexLock lock(&mutex_);
-  const bool full = unanswered_commits_ >= options_.max_unanswered_commits ||
-                    unanswered_bytes_ + request.bytes > options_.max_unanswered_bytes;
-  if (closed_ || (full && !request.new_term)) {
-    Answers refusal;
-    refusal.answers.push_back(
-        {.done = std::move(request.done), .result = closed_ ? Closing() : QueueFull(), .counted = false});
-    answers_.push_back(std::move(refusal));
-    return;
+  std::vector<Request> mine;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool full = unanswered_commits_ >= options_.max_unanswered_commits ||
+                      unanswered_bytes_ + request.bytes > options_.max_unanswered_bytes;
+    if (closed_ || (full && !request.new_term)) {
+      Answers refusal;
+      refusal.answers.push_back(
+          {.done = std::move(request.done), .result = closed_ ? Closing() : QueueFull(), .counted = false});
+      answers_.push_back(std::move(refusal));
+      to_answer_.Signal();
+      return;
+    }
+    ++unanswered_commits_;
+    unanswered_bytes_ += request.bytes;
+    if (is_committing_ || !queue_.empty() || !CommitHere::Take()) {
+      queue_.push_back(std::move(request));
+      if (!is_committing_) to_commit_.Signal();
+      return;
+    }
+    is_committing_ = true;
+    mine.push_back(std::move(request));
   }
-  ++unanswered_commits_;
-  unanswered_bytes_ += request.bytes;
-  queue_.push_back(std::move(request));
+  CommitAndAnswer(std::move(mine));
 }
 
 std::vector<Committer::Request> Committer::TakeBatch() {
   std::vector<Request> batch;
+  batch.reserve(std::min(queue_.size(), options_.max_batch_commits));
   for (size_t bytes = 0;
        !queue_.empty() && batch.size() < options_.max_batch_commits && bytes < options_.max_batch_bytes;) {
     bytes += queue_.front().bytes;
@@ -200,31 +217,39 @@ std::vector<Committer::Request> Committer::TakeBatch() {
 }
 
 void Committer::CommitUntilClosed() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !queue_.empty(); };
   while (true) {
     std::vector<Request> batch;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
+      while (is_committing_ || (queue_.empty() && !closed_)) to_commit_.Wait(&mutex_);
       if (queue_.empty()) {
         committed_all_ = true;
+        to_answer_.Signal();
         return;
       }
+      is_committing_ = true;
       batch = TakeBatch();
     }
-    Answers answers = CommitBatch(std::move(batch));
-    HandOver(answers);
-    if (!answers.answers.empty()) Give(std::move(answers));
+    CommitAndAnswer(std::move(batch));
   }
+}
+
+void Committer::CommitAndAnswer(std::vector<Request> batch) {
+  Answers answers = CommitBatch(std::move(batch));
+  HandOver(answers);
+  if (!answers.answers.empty()) Give(std::move(answers));
 }
 
 void Committer::HandOver(Answers& answers) {
   absl::MutexLock lock(&mutex_);
+  is_committing_ = false;
+  if (!queue_.empty() || closed_) to_commit_.Signal();
   if (answers.answers.size() == 1 && queue_.empty() && answers_.empty() && !is_answering_) {
     is_answering_ = true;
     CountAnswered(answers);
   } else {
     answers_.push_back(std::exchange(answers, {}));
+    to_answer_.Signal();
   }
 }
 
@@ -245,15 +270,18 @@ void Committer::Give(Answers answers) {
   rings_.RingFor(answers.written);
   absl::MutexLock lock(&mutex_);
   is_answering_ = false;
+  if (!answers_.empty() || committed_all_) to_answer_.Signal();
 }
 
 namespace {
 
 void CountBatch(size_t commit_count, std::chrono::steady_clock::duration took) {
-  static HistogramFamily sizes("keyferry_store_commit_batch_commits", "Commits that one durable write held.", CountBuckets());
-  static HistogramFamily durations("keyferry_store_commit_batch_duration_seconds", "Durable writes, from their begin to the end of their sync.", SecondsBuckets());
-  sizes.Observe({}, static_cast<double>(commit_count));
-  durations.Observe({}, std::chrono::duration<double>(took).count());
+  static const Histogram sizes =
+      HistogramFamily("keyferry_store_commit_batch_commits", "Commits that one durable write held.", CountBuckets()).Of({});
+  static const Histogram durations =
+      HistogramFamily("keyferry_store_commit_batch_duration_seconds", "Durable writes, from their begin to the end of their sync.", SecondsBuckets()).Of({});
+  sizes.Observe(static_cast<double>(commit_count));
+  durations.Observe(std::chrono::duration<double>(took).count());
 }
 
 }  // namespace
@@ -284,12 +312,11 @@ Committer::Answers Committer::CommitBatch(std::vector<Request> batch) {
 }
 
 void Committer::AnswerUntilClosed() {
-  const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !is_answering_ && (committed_all_ || !answers_.empty()); };
   while (true) {
     Answers answers;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(&ready));
+      while (is_answering_ || (answers_.empty() && !committed_all_)) to_answer_.Wait(&mutex_);
       if (answers_.empty()) return;
       answers = std::move(answers_.front());
       answers_.pop_front();

@@ -1,7 +1,10 @@
-// The single committer: a thread that drains a bounded queue, checks terms and preconditions against the database and
+// The single committer: whoever is at it drains a bounded queue, checks terms and preconditions against the database and
 // against what stands before in the same batch, gives each commit its revision, writes one synced batch, publishes the
-// head; and a second thread that answers and rings, in commit order. One commit that nobody waits behind is answered by the first thread: handing it
-// over would cost its caller the second one's wake-up. Never do both answer at a time.
+// head. A second thread answers and rings, in commit order.
+//
+// Handing over costs a thread's wake-up, so it is left out where nothing is won by it: a commit that finds nobody committing and nobody waiting is made by its own caller, if that may
+// be (commit_here.h); every other by the committing thread. One commit that nobody waits behind is answered by who made it. Never do two
+// commit, nor two answer, at a time.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_STORAGE_COMMITTER_H_
@@ -75,8 +78,10 @@ class Committer {
   void CommitUntilClosed();
   void AnswerUntilClosed();
   std::vector<Request> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of whoever set is_committing_, which ends with it.
+  void CommitAndAnswer(std::vector<Request> batch);
   Answers CommitBatch(std::vector<Request> batch);
-  // Empties `answers`, unless the committing thread is to give them itself.
+  // Empties `answers`, unless who committed is to give them itself.
   void HandOver(Answers& answers);
   void CountAnswered(const Answers& answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Give(Answers answers);
@@ -88,7 +93,7 @@ class Committer {
   DiskGuard& disk_;
   const Options options_;
 
-  RocksDatabase::HeadState state_;  // of the committing thread alone
+  RocksDatabase::HeadState state_;  // of whoever is committing
   std::atomic<Revision> head_;
   std::atomic<Revision> ceiling_;
 
@@ -99,8 +104,11 @@ class Committer {
   size_t unanswered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool committed_all_ ABSL_GUARDED_BY(mutex_) = false;
-  // One of the two threads is at it.
+  // Somebody is at it.
+  bool is_committing_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_answering_ ABSL_GUARDED_BY(mutex_) = false;
+  // Conditions of the mutex itself would be tried at each of its many unlocks.
+  absl::CondVar to_commit_, to_answer_;
 
   std::thread committing_;
   std::thread answering_;

@@ -1,7 +1,7 @@
 // Refuses writes while the disk is nearly full, because RocksDB does not survive a full one, and keeps a ballast file
 // whose space lets the store be opened again when it is full all the same.
 //
-// Thread safety: Check from one thread.
+// Thread safety: Check from one thread at a time.
 #ifndef KEYFERRY_STORAGE_DISK_GUARD_H_
 #define KEYFERRY_STORAGE_DISK_GUARD_H_
 

@@ -24,7 +24,11 @@ constexpr std::string_view kEnrollmentTokenTag = "e", kProvisionerTag = "p", kRe
 constexpr std::string_view kAuditPendingTag = "p", kAuditRecordTag = "r", kAuditHeadTag = "h";
 
 std::string Join(std::initializer_list<std::string_view> parts) {
+  size_t bytes = 0;
+  for (const std::string_view& part : parts) bytes += part.size() + 1;
   std::string joined;
+  // Room for a revision behind it too.
+  joined.reserve(bytes + 8);
   for (const std::string_view& part : parts) {
     if (&part != parts.begin()) joined.push_back(kSeparator);
     joined.append(part);
@@ -33,7 +37,11 @@ std::string Join(std::initializer_list<std::string_view> parts) {
 }
 
 // Ends in a separator, so that no longer name is below it.
-std::string Prefix(std::initializer_list<std::string_view> parts) { return Join(parts) + kSeparator; }
+std::string Prefix(std::initializer_list<std::string_view> parts) {
+  std::string prefix = Join(parts);
+  prefix.push_back(kSeparator);
+  return prefix;
+}
 
 std::string_view KindTag(ObjectKind kind) { return kind == ObjectKind::kSecretSet ? "s" : "d"; }
 
@@ -99,10 +107,10 @@ RowKey SetUse(std::string_view organization, std::string_view set, std::string_v
   return {Family::kDeployments, Join({kSetUseTag, organization, set, agent})};
 }
 RowKey Desired(std::string_view region, const ObjectId& object) {
-  return {Family::kPlacements, Prefix({kDesiredTag, region}) + ObjectPart(object)};
+  return {Family::kPlacements, Join({kDesiredTag, region, KindTag(object.kind), object.organization, object.name})};
 }
 RowKey Observed(std::string_view region, const ObjectId& object) {
-  return {Family::kPlacements, Prefix({kObservedTag, region}) + ObjectPart(object)};
+  return {Family::kPlacements, Join({kObservedTag, region, KindTag(object.kind), object.organization, object.name})};
 }
 RowKey Pending(std::string_view region, Revision revision, const ObjectId& object) {
   RowKey key = PendingIn(region);
@@ -224,8 +232,9 @@ std::optional<std::string> BarrierOwner(const RowKey& key) {
     case Family::kGenerations:
     case Family::kDeployments:
     case Family::kRequests: {
-      const auto parts = Split(key.bytes);
-      return parts.size() < 3 ? "" : std::string(parts[1]);
+      const size_t begin = key.bytes.find(kSeparator) + 1;
+      const size_t end = begin == 0 ? std::string::npos : key.bytes.find(kSeparator, begin);
+      return end == std::string::npos ? "" : key.bytes.substr(begin, end - begin);
     }
   }
   return "";

@@ -2,6 +2,8 @@
 #ifndef KEYFERRY_STORAGE_RECORD_IO_H_
 #define KEYFERRY_STORAGE_RECORD_IO_H_
 
+#include <google/protobuf/arena.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,8 +17,21 @@ namespace keyferry {
 
 // The first byte of every encoded value.
 inline constexpr char kRecordFormatVersion = 1;
+inline constexpr size_t kScratchBytes = 2048;
 // The ends of google.protobuf.Timestamp stand for infinity.
 inline constexpr int64_t kFirstSecond = -62135596800, kLastSecond = 253402300799;
+
+// A message of a moment. Its parts lie in one block, where they fit, instead of in a block each.
+template <typename Message>
+class Scratch {
+ public:
+  Message& operator*() { return message_; }
+
+ private:
+  alignas(8) char block_[kScratchBytes];
+  google::protobuf::Arena arena_{block_, sizeof(block_)};
+  Message& message_ = *google::protobuf::Arena::CreateMessage<Message>(&arena_);
+};
 
 template <typename Message>
 std::string Serialize(const Message& message) {
@@ -27,13 +42,17 @@ std::string Serialize(const Message& message) {
 
 // DataLoss for bytes that are no such message, or of another format.
 template <typename Message>
+absl::Status ParseTo(std::string_view bytes, Message& message) {
+  if (!bytes.empty() && bytes[0] == kRecordFormatVersion && message.ParseFromArray(bytes.data() + 1, static_cast<int>(bytes.size() - 1)))
+    return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("a stored value is not a ", message.GetTypeName(),
+                                          " of a format that this version reads; restore a backup"));
+}
+
+template <typename Message>
 absl::StatusOr<Message> Parse(std::string_view bytes) {
   Message message;
-  if (bytes.empty() || bytes[0] != kRecordFormatVersion ||
-      !message.ParseFromArray(bytes.data() + 1, static_cast<int>(bytes.size() - 1))) {
-    return absl::DataLossError(absl::StrCat("a stored value is not a ", message.GetTypeName(),
-                                            " of a format that this version reads; restore a backup"));
-  }
+  if (absl::Status parsed = ParseTo(bytes, message); !parsed.ok()) return parsed;
   return message;
 }
 

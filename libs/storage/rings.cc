@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace keyferry {
+namespace {
+
+thread_local const std::vector<RowKey>* rung_keys = nullptr;
+
+}  // namespace
+
+const std::vector<RowKey>* RungKeys() { return rung_keys; }
 
 class Rings::Subscriber {
  public:
@@ -94,7 +101,9 @@ void Rings::RingFor(const std::vector<RowKey>& written) {
       listeners.insert(rung->second.covering.begin(), rung->second.covering.end());
     }
   }
+  const std::vector<RowKey>* const outer = std::exchange(rung_keys, &written);
   for (const auto& listener : listeners) listener->Ring();
+  rung_keys = outer;
 }
 
 }  // namespace keyferry

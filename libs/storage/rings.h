@@ -44,6 +44,9 @@ class Rings {
   std::map<RowKey, Piece> pieces_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Within a ring's function: what the commits wrote that it is called for, in its interval and outside. Null where the store does not tell.
+const std::vector<RowKey>* RungKeys();
+
 }  // namespace keyferry
 
 #endif  // KEYFERRY_STORAGE_RINGS_H_

@@ -32,6 +32,15 @@ TEST_F(RingsTest, RingsForKeysFromBeginOnAndBelowEnd) {
   EXPECT_EQ(count, 3);
 }
 
+TEST_F(RingsTest, ARingCanAskWhichKeysItIsCalledFor) {
+  std::vector<RowKey> told;
+  const auto subscription = rings_.Subscribe(Key("b"), "d", [&] { told = *RungKeys(); });
+  EXPECT_EQ(RungKeys(), nullptr);
+  rings_.RingFor({Key("a"), Key("c")});
+  EXPECT_EQ(told, (std::vector<RowKey>{Key("a"), Key("c")}));
+  EXPECT_EQ(RungKeys(), nullptr);
+}
+
 TEST_F(RingsTest, AnEmptyEndIsTheEndOfTheFamily) {
   int count = 0;
   const auto subscription = Count(Key("b"), "", count);

@@ -1,7 +1,7 @@
 // RocksDB as rows: one column family a Family, framed values, and the head (revision and term) that travels in every
 // batch. Knows nothing of preconditions or queues.
 //
-// Thread safety: reads from any thread; writes from one thread.
+// Thread safety: reads from any thread; writes from one thread at a time.
 #ifndef KEYFERRY_STORAGE_ROCKS_DATABASE_H_
 #define KEYFERRY_STORAGE_ROCKS_DATABASE_H_
 
@@ -41,6 +41,7 @@ class RocksDatabase {
   virtual HeadState recovered() const = 0;
 
   virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
+  virtual absl::StatusOr<size_t> Count(const RowKey& begin, const std::string& end) const = 0;
   virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end,
                                                      size_t limit) const = 0;
 

@@ -4,10 +4,12 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 
 #include <memory>
+#include <string_view>
 
 #include "libs/storage/commit_rules.h"
 #include "libs/storage/fail_stop.h"
@@ -20,6 +22,21 @@ constexpr size_t kMemtableBytes = size_t{16} << 20;
 constexpr size_t kAllMemtablesBytes = size_t{96} << 20;
 constexpr uint64_t kMaxWalBytes = uint64_t{64} << 20;
 constexpr size_t kProtectionBytes = 8;
+
+// What a queue's keys begin with: tag and first part. Within it they come in order, so that the memtable looks for a new one's place beside the last one.
+class QueueOf final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "keyferry.QueueOf"; }
+  bool InDomain(const rocksdb::Slice& key) const override { return Find(key) != std::string_view::npos; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return {key.data(), Find(key) + 1}; }
+
+ private:
+  static size_t Find(const rocksdb::Slice& key) {
+    const std::string_view bytes(key.data(), key.size());
+    const size_t tag_end = bytes.find('\0');
+    return tag_end == bytes.npos ? bytes.npos : bytes.find('\0', tag_end + 1);
+  }
+};
 
 class StopOnBackgroundError final : public rocksdb::EventListener {
  public:
@@ -95,6 +112,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> RocksFamilies() {
     const auto family = static_cast<Family>(i);
     rocksdb::ColumnFamilyOptions options = FamilyOptions(cache);
     if (family == Family::kPending || family == Family::kAudit) {
+      options.memtable_insert_with_hint_prefix_extractor = std::make_shared<const QueueOf>();
       // Queues: a seek would walk over what was settled, or chained.
       options.table_properties_collector_factories.push_back(
           rocksdb::NewCompactOnDeletionCollectorFactory(10'000, 5'000, 0.5));

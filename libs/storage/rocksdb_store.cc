@@ -93,6 +93,8 @@ class RocksDbStore final : public Store {
     return database_->Scan(begin, end, limit);
   }
 
+  absl::StatusOr<size_t> Count(const RowKey& begin, const std::string& end) const override { return database_->Count(begin, end); }
+
   std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end, std::function<void()> ring) override {
     return rings_.Subscribe(begin, end, std::move(ring));
   }

@@ -92,6 +92,36 @@ TEST_F(RowCacheTest, ForgetsWhatWasUsedLongestAgo) {
   EXPECT_LT(left, 256 * 5);
 }
 
+TEST_F(RowCacheTest, ALookAtARevisionDoesNotKeepARow) {
+  for (const bool peeks : {true, false}) {
+    RowCache small(256 * 1000);
+    small.Offer(Key("kept"), small.Find(Key("kept")).ticket, Entry(1, "value"));
+    for (int i = 0; i < 10'000; ++i) {
+      const RowKey key = Key(absl::StrCat("row", i));
+      small.Offer(key, small.Find(key).ticket, Entry(1, "value"));
+      peeks ? small.PeekRevisionOf(Key("kept")) : small.RevisionOf(Key("kept"));
+    }
+    EXPECT_EQ(small.PeekRevisionOf(Key("kept")), peeks ? std::nullopt : std::optional<Revision>(1));
+  }
+}
+
+TEST_F(RowCacheTest, ARowThatIsWrittenMayBeDrivenOutMeanwhile) {
+  RowCache small(256 * 1000);
+  const RowCache::Written written = {{Key("a"), Entry(6, "six")}};
+  small.Offer(Key("a"), small.Find(Key("a")).ticket, Entry(5, "five"));
+  small.BeginWrite(written);
+  const RowCache::Written others = [] {
+    RowCache::Written rows;
+    for (int i = 0; i < 10'000; ++i) rows[Key(absl::StrCat("row", i))] = Entry(1, "value");
+    return rows;
+  }();
+  small.BeginWrite(others);
+  small.EndWrite(others);
+  EXPECT_FALSE(small.Find(Key("a")).entry);
+  small.EndWrite(written);
+  EXPECT_EQ(small.Find(Key("a")).entry->revision, 6u);
+}
+
 TEST_F(RowCacheTest, ARevisionIsThatOfTheRowAndUnknownWhileTheRowIsWritten) {
   EXPECT_EQ(cache_.RevisionOf(Key("a")), std::nullopt);
   cache_.Offer(Key("a"), cache_.Find(Key("a")).ticket, {});
@@ -99,8 +129,10 @@ TEST_F(RowCacheTest, ARevisionIsThatOfTheRowAndUnknownWhileTheRowIsWritten) {
   const RowCache::Written written = {{Key("a"), Entry(7, "seven")}};
   cache_.BeginWrite(written);
   EXPECT_EQ(cache_.RevisionOf(Key("a")), std::nullopt);
+  EXPECT_EQ(cache_.PeekRevisionOf(Key("a")), std::nullopt);
   cache_.EndWrite(written);
   EXPECT_EQ(cache_.RevisionOf(Key("a")), 7u);
+  EXPECT_EQ(cache_.PeekRevisionOf(Key("a")), 7u);
 }
 
 }  // namespace

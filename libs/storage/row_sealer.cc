@@ -1,8 +1,10 @@
 #include "libs/storage/row_sealer.h"
 
+#include <array>
 #include <utility>
 
 #include "libs/common/status_macros.h"
+#include "libs/crypto/drawn_random.h"
 
 namespace keyferry {
 namespace {
@@ -32,10 +34,13 @@ RowSealer::RowSealer(std::vector<SecretBytes> keys, const Clock& clock)
 
 std::string RowSealer::Seal(std::string_view value, std::string_view associated_data) {
   const SharedKey key = KeyToSeal();
-  const std::string sealed = key->Seal(value, associated_data);
+  std::array<char, kNonceBytes> nonce;
+  DrawRandom(nonce);
   std::string frame;
-  frame.reserve(kPrefixView.size() + kKeyPartBytes + sealed.size());
-  return frame.append(kPrefixView).append(key->salt()).append(key->commitment()).append(sealed);
+  frame.reserve(kFrameOverheadBytes + value.size());
+  frame.append(kPrefixView).append(key->salt()).append(key->commitment());
+  key->SealTo(frame, {nonce.data(), nonce.size()}, value, associated_data);
+  return frame;
 }
 
 absl::StatusOr<std::string> RowSealer::Open(std::string_view frame, std::string_view associated_data) {

@@ -167,6 +167,8 @@ class SealedStore final : public Store {
     }
   }
 
+  absl::StatusOr<size_t> Count(const RowKey& begin, const std::string& end) const override { return beneath_.Count(begin, end); }
+
   std::unique_ptr<Subscription> Ring(const RowKey& begin, const std::string& end, std::function<void()> ring) override {
     return beneath_.Ring(begin, end, std::move(ring));
   }

@@ -2,6 +2,9 @@
 
 #include <future>
 #include <utility>
+#include <vector>
+
+#include "libs/common/status_macros.h"
 
 namespace keyferry {
 
@@ -12,6 +15,17 @@ absl::StatusOr<Revision> CommitAndWait(Store& store, Commit commit) {
   store.CommitAsync(std::move(commit),
                     [answered](absl::StatusOr<Revision> result) { answered->set_value(std::move(result)); });
   return answer.get();
+}
+
+absl::StatusOr<size_t> Store::Count(const RowKey& begin, const std::string& end) const {
+  constexpr size_t kPage = 1000;
+  size_t count = 0;
+  for (RowKey next = begin;;) {
+    ASSIGN_OR_RETURN(const std::vector<KeyedRow> rows, Scan(next, end, kPage));
+    count += rows.size();
+    if (rows.size() < kPage) return count;
+    next.bytes = rows.back().key.bytes + '\0';
+  }
 }
 
 std::string PrefixEnd(std::string prefix) {

@@ -69,11 +69,10 @@ class Store {
    public:
     virtual ~Subscription() = default;
   };
-  // Called once, on a thread of the store, never inside Commit; must not block.
+  // Called once, on a thread of the store, never inside Commit, but for a thread that gave leave (commit_here.h); must not block.
   using CommitDone = std::function<void(absl::StatusOr<Revision>)>;
 
   virtual ~Store() = default;
-
   // Makes the caller the writer, durably. Unavailable when another process holds the store. Lineages begin with 1; with
   // kNext the head becomes its own sequence in the next lineage.
   virtual absl::StatusOr<Term> AcquireWriter(Lineage lineage) = 0;
@@ -85,12 +84,13 @@ class Store {
 
   // nullopt when absent. DataLoss when the row does not pass its check.
   virtual absl::StatusOr<std::optional<Row>> Get(const RowKey& key) const = 0;
-
   // The revision that Get would find now, 0 when absent, under S4; nullopt where telling it takes more than memory. Never waits for the disk.
   virtual std::optional<Revision> RevisionInMemory(const RowKey&) const { return std::nullopt; }
 
   // Rows of [begin, end) of one family in order, at most limit (1 or more). DataLoss as in Get.
   virtual absl::StatusOr<std::vector<KeyedRow>> Scan(const RowKey& begin, const std::string& end, size_t limit) const = 0;
+  // How many rows there are in [begin, end) of one family, without reading what is in them.
+  virtual absl::StatusOr<size_t> Count(const RowKey& begin, const std::string& end) const;
 
   // ring is called after commits that write in [begin, end) of the family; a hint, which may coalesce and ring for nothing, but never misses the
   // last change. Must not block.

@@ -1,9 +1,11 @@
 #include "services/api/ack_queue.h"
 
+#include <optional>
 #include <set>
 
 #include "libs/common/failpoint.h"
 #include "libs/common/log.h"
+#include "libs/storage/commit_here.h"
 #include "libs/storage/keys.h"
 #include "services/api/region_metrics.h"
 
@@ -58,7 +60,11 @@ void AckQueue::Advance() {
   }
   committing_ = true;
   FAILPOINT("acks.before_commit");
-  Executor& planner = batch->acks.size() <= kMaxAcksPlannedOnStrand ? static_cast<Executor&>(at_once_) : writer_.executor;
+  const bool few = batch->acks.size() <= kMaxAcksPlannedOnStrand;
+  Executor& planner = few ? static_cast<Executor&>(at_once_) : writer_.executor;
+  // The strand's thread has nothing better to do than to make this commit, where no other is under way.
+  std::optional<CommitHere> here;
+  if (few) here.emplace();
   RunTransaction(
       {.store = writer_.store, .executor = planner, .term = writer_.term}, [batch](Transaction& transaction) { return batch->Plan(transaction); },
       [self = shared_from_this(), batch](absl::StatusOr<Revision> committed) {

@@ -9,11 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/crypto/keyed_digest.h"
 #include "services/api/api_keys.h"
 
@@ -53,41 +54,41 @@ class ApiKeyCache {
  public:
   // Null when absent; also tells when it was asked.
   SharedApiKey Find(std::string_view id, uint64_t& asked) const {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     asked = changes_;
     const auto key = keys_.find(std::string(id));
     return key == keys_.end() ? nullptr : key->second;
   }
 
   void Put(SharedApiKey key, uint64_t asked) {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (asked != changes_) return;
     if (keys_.size() >= kMaxApiKeysCached) keys_.clear();
     keys_[key->key.id] = std::move(key);
   }
 
   void Clear() {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ++changes_;
     keys_.clear();
   }
 
   void Forget(const std::string& id) {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ++changes_;
     keys_.erase(id);
   }
 
  private:
-  mutable std::mutex mutex_;
-  uint64_t changes_ = 0;
-  std::unordered_map<std::string, SharedApiKey> keys_;
+  mutable absl::Mutex mutex_;
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<std::string, SharedApiKey> keys_ ABSL_GUARDED_BY(mutex_);
 };
 
 class ApiKeyEnds {
  public:
   void Add(const std::string& id, absl::Time end) {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (ends_.size() >= kMaxApiKeysCached) ends_.clear();
     const auto [known, added] = ends_.try_emplace(id, end);
     if (!added) known->second = std::min(known->second, end);
@@ -95,14 +96,14 @@ class ApiKeyEnds {
 
   // The infinite future where nothing is known.
   absl::Time Of(std::string_view id) const {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     const auto known = ends_.find(std::string(id));
     return known == ends_.end() ? absl::InfiniteFuture() : known->second;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, absl::Time> ends_;
+  mutable absl::Mutex mutex_;
+  std::unordered_map<std::string, absl::Time> ends_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -86,7 +86,7 @@ class ApiKeys {
   virtual ~ApiKeys() = default;
 
   // Unauthenticated, always in the same words, for a key that is malformed, unknown, wrong, expired or revoked, and at the same price (one HMAC, one
-  // read of the store) for all but the malformed, which need no server to tell; the store's error when it cannot be read. `ended`, unless null: is
+  // read of the store; which may find the row in memory, so that time may tell which ids exist: they are no secret) for all but the malformed, which need no server to tell; the store's error when it cannot be read. `ended`, unless null: is
   // given the key that was refused though it is right, for it has expired or was revoked; it is no guess, and its owner is known.
   virtual absl::StatusOr<std::shared_ptr<const IdentifiedApiKey>> Verify(
       std::string_view text, std::shared_ptr<const IdentifiedApiKey>* ended = nullptr) = 0;

@@ -6,8 +6,9 @@
 #define KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_
 
 #include <memory>
-#include <shared_mutex>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/common/executor.h"
 
 namespace keyferry {
@@ -17,11 +18,11 @@ class ClosableExecutor final : public Executor {
   explicit ClosableExecutor(int thread_count) : pool_(NewThreadPool(thread_count)) {}
 
   void Run(std::function<void()> work) override {
-    const std::shared_lock lock(mutex_);
+    const absl::ReaderMutexLock lock(&mutex_);
     if (pool_ != nullptr) pool_->Run(std::move(work));
   }
   void RunAfter(absl::Duration delay, std::function<void()> work) override {
-    const std::shared_lock lock(mutex_);
+    const absl::ReaderMutexLock lock(&mutex_);
     if (pool_ != nullptr) pool_->RunAfter(delay, std::move(work));
   }
 
@@ -29,14 +30,14 @@ class ClosableExecutor final : public Executor {
   void Close() {
     std::unique_ptr<Executor> pool;
     {
-      const std::unique_lock lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       pool = std::move(pool_);
     }
   }
 
  private:
-  std::shared_mutex mutex_;
-  std::unique_ptr<Executor> pool_;
+  absl::Mutex mutex_;
+  std::unique_ptr<Executor> pool_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keyferry

@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
 namespace keyferry {
 namespace {
 
@@ -25,7 +28,7 @@ class State : public std::enable_shared_from_this<State> {
     watched->caller = caller;
     watched->ended = std::move(ended);
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       all_.insert(watched);
       if (!std::exchange(ticking_, true)) Schedule();
     }
@@ -33,7 +36,7 @@ class State : public std::enable_shared_from_this<State> {
   }
 
   void Close() {
-    const std::lock_guard lock(check_mutex_);
+    const absl::MutexLock lock(&check_mutex_);
     closed_ = true;
   }
 
@@ -45,11 +48,11 @@ class State : public std::enable_shared_from_this<State> {
   }
 
   void CheckAll() {
-    const std::lock_guard checking(check_mutex_);
+    const absl::MutexLock checking(&check_mutex_);
     if (closed_) return;
     std::vector<std::shared_ptr<Watched>> watched;
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       if (all_.empty()) {
         ticking_ = false;
         return;
@@ -67,7 +70,7 @@ class State : public std::enable_shared_from_this<State> {
 
   void Leave(const std::shared_ptr<Watched>& watched) {
     {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       all_.erase(watched);
     }
     const std::lock_guard lock(watched->mutex);
@@ -76,11 +79,11 @@ class State : public std::enable_shared_from_this<State> {
 
   Executor& executor_;
   const CredentialWatch::Check check_;
-  std::mutex mutex_;
-  std::unordered_set<std::shared_ptr<Watched>> all_;
-  bool ticking_ = false;
-  std::mutex check_mutex_;
-  bool closed_ = false;
+  absl::Mutex mutex_;
+  std::unordered_set<std::shared_ptr<Watched>> all_ ABSL_GUARDED_BY(mutex_);
+  bool ticking_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex check_mutex_;
+  bool closed_ ABSL_GUARDED_BY(check_mutex_) = false;
 };
 
 class TickingCredentialWatch final : public CredentialWatch {

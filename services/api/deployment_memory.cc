@@ -5,6 +5,7 @@
 
 #include "libs/crypto/aead.h"
 #include "libs/storage/keys.h"
+#include "services/api/deployment_rows.h"
 
 namespace keyferry {
 namespace {
@@ -31,7 +32,7 @@ std::shared_ptr<const DeploymentMemory::Remembered> DeploymentMemory::Find(const
   if (question.empty()) return nullptr;
   std::shared_ptr<const Remembered> remembered;
   {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     const auto* const found = answers_.Find(question);
     if (found == nullptr) return nullptr;
     remembered = *found;
@@ -42,13 +43,15 @@ std::shared_ptr<const DeploymentMemory::Remembered> DeploymentMemory::Find(const
 void DeploymentMemory::Remember(const DeployRequest& request, Answer answer) {
   const std::string question = QuestionOf(request);
   if (question.empty()) return;
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
+  if (WireBytesOf(answer.view) > kMaxDeploymentAnswerBytes) return;
+  std::ranges::stable_partition(answer.rows, [](const Precondition& row) { return row.revision == 0; });
   // Under the lock: of an organization whose bell has rung already nothing gets in again.
   if (Holds(answer)) answers_.Insert(question, std::make_shared<const Remembered>(std::move(answer)));
 }
 
 size_t DeploymentMemory::size() const {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   return answers_.size();
 }
 
@@ -57,7 +60,7 @@ bool DeploymentMemory::Holds(const Answer& answer) const {
 }
 
 void DeploymentMemory::DropChangedOrganizations() {
-  const std::lock_guard lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   answers_.EraseIf([this](const std::shared_ptr<const Remembered>& remembered) {
     const RowKey key = keys::Organization(remembered->answer().view.deployment.organization);
     return std::ranges::any_of(remembered->answer().rows, [&](const Precondition& row) {

@@ -4,9 +4,10 @@
 // Invariants:
 //   M1  An answer counts only while each of its rows is of the revision that it was made from, and the writer of the same lineage. As no revision
 //       comes back and an answer follows from its rows alone (but for times and what region_connected says), it is what the gate would say at
-//       the moment of the first look.
+//       the moment of the first look. What is absent (revision 0) may come and go again, so it is looked at first; of no answer two rows are absent.
 //   M2  Find never waits: it looks at revisions in memory (Store::RevisionInMemory), and what is not there makes no answer.
-//   M3  Nothing stays of an organization whose row has changed: it goes before its keys do. Bounded; what was asked for longest ago goes first.
+//   M3  Nothing stays of an organization whose row has changed: it goes before its keys do. Bounded, over all organizations; what was asked
+//       for longest ago goes first: who asks much makes others slower, never wrong.
 // Answers hold names, never a value.
 //
 // Thread safety: all methods from any thread.
@@ -16,12 +17,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/storage/lru_map.h"
 #include "libs/storage/store.h"
 #include "services/api/deployments.h"
@@ -31,6 +33,8 @@ namespace keyferry {
 inline constexpr size_t kMaxDeploymentAnswers = 1024;
 // Longer ones are not remembered.
 inline constexpr size_t kMaxDeploymentQuestionBytes = 4096;
+// As WireBytesOf; of each there are three copies at most.
+inline constexpr size_t kMaxDeploymentAnswerBytes = 8192;
 
 class DeploymentMemory {
  public:
@@ -48,18 +52,18 @@ class DeploymentMemory {
 
     const Answer& answer() const { return answer_; }
     std::shared_ptr<const SharedDeploymentView> Said() const {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       return said_;
     }
     void Say(std::shared_ptr<const SharedDeploymentView> view) const {
-      const std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       said_ = std::move(view);
     }
 
    private:
     const Answer answer_;
-    mutable std::mutex mutex_;
-    mutable std::shared_ptr<const SharedDeploymentView> said_;
+    mutable absl::Mutex mutex_;
+    mutable std::shared_ptr<const SharedDeploymentView> said_ ABSL_GUARDED_BY(mutex_);
   };
 
   // The store outlives it.
@@ -75,8 +79,8 @@ class DeploymentMemory {
   void DropChangedOrganizations();
 
   Store& store_;
-  mutable std::mutex mutex_;
-  LruMap<std::shared_ptr<const Remembered>> answers_{kMaxDeploymentAnswers};
+  mutable absl::Mutex mutex_;
+  LruMap<std::shared_ptr<const Remembered>> answers_ ABSL_GUARDED_BY(mutex_){kMaxDeploymentAnswers};
   // Last: it ends before what it drops from.
   const std::unique_ptr<Store::Subscription> organizations_;
 };

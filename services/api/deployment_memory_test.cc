@@ -8,6 +8,7 @@
 
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
+#include "services/api/deployment_rows.h"
 #include "services/api/quotas.h"
 #include "services/api/testing/api_scene.h"
 
@@ -172,6 +173,18 @@ TEST_F(DeploymentMemoryTest, AQuestionOfTheLengthLimitIsRememberedAndALongerOneI
   const size_t rest = 9 * 4 + std::string("acme" "bot" "app").size() + 1;
   EXPECT_TRUE(remembers(kMaxDeploymentQuestionBytes - rest));
   EXPECT_FALSE(remembers(kMaxDeploymentQuestionBytes - rest + 1));
+}
+
+TEST_F(DeploymentMemoryTest, AnAnswerOfTheSizeLimitIsRememberedAndALargerOneIsNot) {
+  const auto remembers = [&](size_t bytes) {
+    DeploymentMemory memory(scene_.barrier->store());
+    DeploymentMemory::Answer answer;
+    answer.view.deployment.image.assign(bytes - WireBytesOf(answer.view), 'i');
+    memory.Remember(Question(), std::move(answer));
+    return memory.size() == 1;
+  };
+  EXPECT_TRUE(remembers(kMaxDeploymentAnswerBytes));
+  EXPECT_FALSE(remembers(kMaxDeploymentAnswerBytes + 1));
 }
 
 TEST_F(DeploymentMemoryTest, WhatWasAskedForLongestAgoIsForgottenFirst) {

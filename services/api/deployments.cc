@@ -254,7 +254,7 @@ std::shared_ptr<const SharedDeploymentView> Deployments::DeployFromMemory(const 
   const absl::Time now = deps_.clock.Now();
   const std::optional<bool> connected = IsConnected(deps_, answer.view.deployment.region);
   const auto said = remembered->Said();
-  if (said != nullptr && said->view().region_connected == connected && now - said->view().deployment.update_time <= kMaxSharedAge) return said;
+  if (said != nullptr && said->view().region_connected == connected && absl::AbsDuration(now - said->view().deployment.update_time) <= kMaxSharedAge) return said;
   DeploymentView view = answer.view;
   SetTimes(view, now);
   view.region_connected = connected;

@@ -147,7 +147,7 @@ void EventFeed::Redeliver(const ObjectId& object) {
   if (!rows.ok() || !rows->desired) return;
   if (rows->desired->revision != flight.revision) {
     // Its successor need not wait for an answer that may never come.
-    window_.Release(object, flight.revision);
+    window_.Supersede(object);
     deferred_.erase(object);
     suspect_in_flight_ = false;
     ready_.push_front({object});

@@ -167,12 +167,13 @@ void EventFeed::Tick() {
   if (stalled.hopeless) return settings_.fail(Unavailable("STALLED", "no sign of progress on an event for three minutes; connect again"), Ending::kDied);
   for (const ObjectId& object : stalled.redeliver) Redeliver(object);
   if (!stalled.redeliver.empty()) CountResent(settings_.region, static_cast<int64_t>(stalled.redeliver.size()));
-  if (!retries_) retries_ = PlacementScan::OfDueRetries(settings_.writer.store, settings_.region, settings_.clock.Now());
   if (now - last_rescan_ >= kRescanInterval) {
     last_rescan_ = now;
+    if (!retries_) retries_ = PlacementScan::OfStrandedRetries(settings_.writer.store, settings_.region, settings_.clock.Now());
     pending_ = PlacementScan::OfPending(settings_.writer.store, settings_.region, settings_.memory->low_water);
     pending_dirty_ = true;
   }
+  if (!retries_) retries_ = PlacementScan::OfDueRetries(settings_.writer.store, settings_.region, settings_.clock.Now());
   if (now - last_audit_ >= kInventoryInterval && !resync_) {
     last_audit_ = now;
     BeginAudit();

@@ -334,6 +334,18 @@ TEST_F(EventFeedTest, AStalledEventIsRedeliveredOnceAndThenTheStreamEnds) {
   EXPECT_THAT(*provisioner_->finished(), FailsWith(absl::StatusCode::kUnavailable, "STALLED"));
 }
 
+TEST_F(EventFeedTest, WhoNeverAnswersIsEndedHoweverOftenIsWritten) {
+  Connect();
+  for (int i = 0; i < 5; ++i) {
+    scene_.Write(kRegion, "my-set");
+    PassSilently(absl::Seconds(35));
+  }
+  EXPECT_FALSE(provisioner_->finished());
+  scene_.Write(kRegion, "my-set");
+  PassSilently(absl::Seconds(10));
+  EXPECT_THAT(*provisioner_->finished(), FailsWith(absl::StatusCode::kUnavailable, "STALLED"));
+}
+
 TEST_F(EventFeedTest, ProgressPutsTheStallOff) {
   Connect();
   scene_.Write(kRegion, "my-set");

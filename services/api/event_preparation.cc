@@ -1,5 +1,6 @@
 #include "services/api/event_preparation.h"
 
+#include "libs/common/limits.h"
 #include "libs/storage/codec.h"
 #include "libs/storage/keys.h"
 
@@ -10,7 +11,8 @@ Due DueOf(const PlacementRows& rows, const std::string& target_incarnation, absl
   const Observation& observed = *rows.observed;
   if (observed.revision == rows.desired->revision && observed.target_incarnation == target_incarnation) {
     if (observed.result == AckResult::kReady || observed.permanent) return Due::kSettled;
-    if (observed.next_attempt > now) return Due::kLater;
+    // Later than ever asked for: the clock has gone back since.
+    if (observed.next_attempt > now && observed.next_attempt <= now + kMaxRetryDelay) return Due::kLater;
   }
   const bool suspect = observed.suspect > 0 && observed.suspect_revision == rows.desired->revision;
   return suspect ? Due::kSuspect : Due::kNow;

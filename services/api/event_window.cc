@@ -5,6 +5,7 @@
 namespace keyferry {
 
 void EventWindow::Add(const ObjectId& object, Flight flight) {
+  if (const auto inherited = inherited_stalls_.extract(object)) flight.stalls = inherited.mapped();
   bytes_ += flight.bytes;
   flights_.emplace(object, flight);
 }
@@ -20,6 +21,13 @@ bool EventWindow::Release(const ObjectId& object, uint64_t revision) {
   bytes_ -= flight->second.bytes;
   flights_.erase(flight);
   return true;
+}
+
+void EventWindow::Supersede(const ObjectId& object) {
+  const auto flight = flights_.find(object);
+  if (flight == flights_.end()) return;
+  inherited_stalls_[object] = flight->second.stalls;
+  Release(object, flight->second.revision);
 }
 
 void EventWindow::Heard(const ObjectId& object, absl::Duration now) {

@@ -42,6 +42,9 @@ class EventWindow {
   const Flight* Find(const ObjectId& object) const;
   // An ack of this revision or a later one returns the credit. Answers whether it did.
   bool Release(const ObjectId& object, uint64_t revision);
+  // Released without an answer, for a newer revision. That one inherits the silence: writing again and again does not
+  // excuse who never answers.
+  void Supersede(const ObjectId& object);
   void Heard(const ObjectId& object, absl::Duration now);
   void Answered(const ObjectId& object, uint64_t revision);
   // What may have killed the session.
@@ -64,6 +67,8 @@ class EventWindow {
   const size_t max_bytes_;
   size_t bytes_ = 0;
   std::map<ObjectId, Flight> flights_;
+  // Stalls of those superseded whose successor was not sent yet.
+  std::map<ObjectId, int> inherited_stalls_;
 };
 
 }  // namespace keyferry

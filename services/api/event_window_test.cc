@@ -52,6 +52,30 @@ TEST(EventWindowTest, SilenceIsAnsweredByOneRedeliveryAndIsHopelessTheThirdTime)
   EXPECT_TRUE(window.TakeStalled(3 * kStallTimeout).hopeless);
 }
 
+TEST(EventWindowTest, ANewerRevisionInheritsTheSilenceOfTheOneItReplaces) {
+  EventWindow window(1, 1000);
+  window.Add(Named("a"), {.revision = 1, .bytes = 1000, .heard = absl::ZeroDuration()});
+  ASSERT_EQ(window.TakeStalled(kStallTimeout).redeliver.size(), 1u);
+  window.Supersede(Named("a"));
+  EXPECT_TRUE(window.empty());
+  EXPECT_TRUE(window.Admits(1000));
+  window.Add(Named("a"), {.revision = 2, .bytes = 1, .heard = kStallTimeout});
+  EXPECT_FALSE(window.TakeStalled(2 * kStallTimeout).hopeless);
+  EXPECT_TRUE(window.TakeStalled(3 * kStallTimeout).hopeless);
+}
+
+TEST(EventWindowTest, AnAnswerEndsTheSilenceForTheNextRevision) {
+  EventWindow window(1, 1000);
+  window.Add(Named("a"), {.revision = 1, .bytes = 1, .heard = absl::ZeroDuration()});
+  window.TakeStalled(kStallTimeout);
+  window.Supersede(Named("a"));
+  window.Add(Named("a"), {.revision = 2, .bytes = 1, .heard = kStallTimeout});
+  ASSERT_TRUE(window.Release(Named("a"), 2));
+  window.Add(Named("a"), {.revision = 3, .bytes = 1, .heard = kStallTimeout});
+  EXPECT_EQ(window.TakeStalled(2 * kStallTimeout).redeliver.size(), 1u);
+  EXPECT_FALSE(window.TakeStalled(3 * kStallTimeout).hopeless);
+}
+
 TEST(EventWindowTest, ProgressPutsTheStallOff) {
   EventWindow window(1, 1000);
   window.Add(Named("a"), {.revision = 1, .bytes = 1, .heard = absl::ZeroDuration()});

@@ -3,14 +3,14 @@
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/grpcpp.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/mutex.h"
 #include "kms/v2/api.grpc.pb.h"
 #include "libs/common/limits.h"
 #include "libs/common/log.h"
@@ -44,23 +44,19 @@ grpc::ChannelArguments ChannelArguments() {
 class Places {
  public:
   bool Take(absl::Time deadline) {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return free_ > 0; })) return false;
+    const absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithDeadline(absl::Condition(+[](int* free) { return *free > 0; }, &free_), deadline)) return false;
     --free_;
     return true;
   }
   void Leave() {
-    {
-      std::lock_guard lock(mutex_);
-      ++free_;
-    }
-    changed_.notify_one();
+    const absl::MutexLock lock(&mutex_);
+    ++free_;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int free_ = kMaxKmsCalls;
+  absl::Mutex mutex_;
+  int free_ ABSL_GUARDED_BY(mutex_) = kMaxKmsCalls;
 };
 
 bool IsLabel(std::string_view label) {
@@ -153,7 +149,7 @@ class SocketKmsClient final : public KmsClient {
   }
 
   absl::StatusOr<std::shared_ptr<Connection>> Connect() {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (connection_ != nullptr) return connection_;
     absl::StatusOr<Descriptor> descriptor = ConnectKmsSocket(path_);
     if (absl::IsNotFound(descriptor.status())) return absl::UnavailableError(descriptor.status().message());
@@ -166,7 +162,7 @@ class SocketKmsClient final : public KmsClient {
   }
 
   void Drop(const std::shared_ptr<Connection>& connection) {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (connection_ == connection) connection_ = nullptr;
   }
 
@@ -218,8 +214,8 @@ class SocketKmsClient final : public KmsClient {
   const std::string path_;
   const absl::Duration call_timeout_;
   Places places_;
-  std::mutex mutex_;
-  std::shared_ptr<Connection> connection_;
+  absl::Mutex mutex_;
+  std::shared_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -137,8 +137,9 @@ TEST_F(OrganizationDeletionTest, FromTheCommitOnEveryUseCaseSaysThatItDoesNotExi
   Fill();
   const auto key = MakeKey("acme");
   ASSERT_THAT(key, IsOk());
-  const auto watch = SetWatch::Create(*scene_.deps, {.organization = "acme"});
-  const auto next = [&] { return Await<absl::StatusOr<SetChange>>([&](SetWatch::Done done) { watch->Next(std::move(done)); }); };
+  SetFeeds feeds(*scene_.deps, [](const SetChange&) { return "told"; });
+  const auto watch = feeds.Watch({.organization = "acme"});
+  const auto next = [&] { return Await<absl::StatusOr<std::vector<Said>>>([&](SetWatch::Done done) { watch->Next(std::move(done)); }); };
   ASSERT_THAT(next(), IsOk());
   MarkOnly("acme");
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libs/common/limits.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
@@ -22,6 +23,11 @@ PlacementScan PlacementScan::OfPending(const Store& store, const std::string& re
 
 PlacementScan PlacementScan::OfDueRetries(const Store& store, const std::string& region, absl::Time now) {
   return {store, Of::kRetries, keys::RetriesIn(region), keys::Retry(region, absl::ToUnixMillis(now) + 1, 0, ObjectId{}).bytes};
+}
+
+PlacementScan PlacementScan::OfStrandedRetries(const Store& store, const std::string& region, absl::Time now) {
+  RowKey begin = keys::Retry(region, absl::ToUnixMillis(now + kMaxRetryDelay) + 1, 0, ObjectId{});
+  return {store, Of::kRetries, std::move(begin), PrefixEnd(keys::RetriesIn(region).bytes)};
 }
 
 PlacementScan PlacementScan::OfAll(const Store& store, const std::string& region) {

@@ -21,6 +21,8 @@ class PlacementScan {
   // The store outlives the scan.
   static PlacementScan OfPending(const Store& store, const std::string& region, const std::optional<RowKey>& low_water);
   static PlacementScan OfDueRetries(const Store& store, const std::string& region, absl::Time now);
+  // Those that a clock which has gone back since put beyond kMaxRetryDelay; they are due too.
+  static PlacementScan OfStrandedRetries(const Store& store, const std::string& region, absl::Time now);
   static PlacementScan OfAll(const Store& store, const std::string& region);
 
   // At most limit of them; empty: nothing more, for now. A row that is damaged is handed out too: its key is known.

@@ -10,7 +10,6 @@
 #include "libs/common/error.h"
 #include "libs/common/status_macros.h"
 #include "libs/storage/keys.h"
-#include "services/api/paging.h"
 
 namespace keyferry {
 namespace {
@@ -77,15 +76,10 @@ class CountedQuotas final : public Quotas {
   absl::StatusOr<int64_t> Counted(Counts& counts, const std::string& organization, QuotaKind kind) const {
     std::optional<int64_t>& count = counts.by_kind[static_cast<size_t>(kind)];
     if (count) return *count;
-    int64_t found = 0;
-    RETURN_IF_ERROR(VisitRows(
-        store_, kind == QuotaKind::kSecretSets ? keys::SecretSets(organization) : keys::Deployments(organization), "",
-        [&](const KeyedRow&) -> absl::StatusOr<bool> {
-          ++found;
-          return true;
-        }));
-    count = found;
-    return found;
+    const RowKey rows = kind == QuotaKind::kSecretSets ? keys::SecretSets(organization) : keys::Deployments(organization);
+    ASSIGN_OR_RETURN(const size_t found, store_.Count(rows, PrefixEnd(rows.bytes)));
+    count = static_cast<int64_t>(found);
+    return *count;
   }
 
   const Store& store_;

@@ -260,6 +260,32 @@ TEST_F(RegionFaultsTest, AnAckThatIsFasterThanTheHeadIsNoRewind) {
   EXPECT_EQ(scene_.rewind_count(), 0);
 }
 
+TEST_F(RegionFaultsTest, ARetryThatAClockPutFarAheadComesOnceTheClockHasGoneBack) {
+  Connect();
+  scene_.Write(kRegion, "my-set");
+  ASSERT_EQ(NextEvents().size(), 1u);
+  const DesiredState desired = *scene_.Rows(kRegion, kObject).desired;
+  const absl::Time ahead = scene_.clock().Now() + absl::Hours(1);
+  ASSERT_THAT(scene_.Commit([&](Transaction& transaction) {
+    return SettleAck(transaction,
+                     {.region = kRegion,
+                      .target_incarnation = region_.incarnation(),
+                      .lineage = scene_.lineage(),
+                      .ceiling = desired.revision,
+                      .now = ahead,
+                      .connected_since = ahead},
+                     {.object = kObject, .uid = desired.uid, .revision = desired.revision, .result = AckResult::kFailed, .error_reason = "SINK_ERROR"})
+        .status();
+  }),
+              IsOk());
+  Die();
+  Connect('c');
+  ASSERT_EQ(SyncsBegun(), 0);
+  EXPECT_NE(scene_.ReadinessOf(kRegion, kObject), Readiness::kReady);
+  PassTime(kRescanInterval + absl::Seconds(2));
+  EXPECT_EQ(scene_.ReadinessOf(kRegion, kObject), Readiness::kReady);
+}
+
 TEST_F(RegionFaultsTest, ARegionThatGoesOnClaimingForDaysTakesTenRewindsAndNoMore) {
   const uint64_t lineage = scene_.lineage();
   const auto claim = [&](uint64_t ahead) {

@@ -51,9 +51,12 @@ std::function<void(absl::StatusOr<SecretSetView>)> Answering(v1::SecretSet* resp
   };
 }
 
-class SecretSetsService final : public v1::SecretSets::CallbackService {
+// A watch's changes are bytes that many streams share.
+using ServiceOfBytes = v1::SecretSets::WithRawCallbackMethod_WatchSecretSets<v1::SecretSets::CallbackService>;
+
+class SecretSetsService final : public ServiceOfBytes {
  public:
-  SecretSetsService(Guard& guard, const UseCaseDeps& deps) : guard_(guard), deps_(deps), sets_(deps) {}
+  SecretSetsService(Guard& guard, const UseCaseDeps& deps) : guard_(guard), deps_(deps), sets_(deps), feeds_(deps, SayOnTheWire) {}
 
   ServerUnaryReactor* SetSecrets(CallbackServerContext* context, const v1::SetSecretsRequest* request,
                                  v1::SetSecretsResponse* response) override {
@@ -99,9 +102,9 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
                       });
   }
 
-  grpc::ServerWriteReactor<v1::WatchSecretSetsResponse>* WatchSecretSets(
-      CallbackServerContext* context, const v1::WatchSecretSetsRequest* request) override {
-    return NewSetWatchReactor(guard_, deps_, watch_slots_, context, *request);
+  using ServiceOfBytes::WatchSecretSets;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSecretSets(CallbackServerContext* context, const grpc::ByteBuffer* request) override {
+    return NewSetWatchReactor({guard_, deps_.writer.executor, feeds_, watch_slots_}, context, *request);
   }
 
   ServerUnaryReactor* WaitUntilReady(CallbackServerContext* context, const v1::WaitUntilReadyRequest* request,
@@ -165,6 +168,7 @@ class SecretSetsService final : public v1::SecretSets::CallbackService {
   Guard& guard_;
   const UseCaseDeps deps_;
   const SecretSets sets_;
+  SetFeeds feeds_;
   CallSlots watch_slots_{kWatchSlots};
   CallSlots wait_slots_{kWaitSlots};
 };

@@ -10,8 +10,8 @@
 // Errors of every write: NotFound ORGANIZATION_NOT_FOUND, SECRET_SET_NOT_FOUND; InvalidArgument INVALID_*; Aborted
 // ETAG_MISMATCH, CONCURRENT_MODIFICATION; AlreadyExists REQUEST_ID_REUSED; the store's.
 //
-// Thread safety: all methods from any thread; none blocks. `done` is called once, on a thread of the executor or of the
-// store.
+// Thread safety: all methods from any thread; none blocks, but that a call's own thread may make its commit (commit_here.h). `done` is called once, on a thread of
+// the executor or of the store.
 #ifndef KEYFERRY_SERVICES_API_SECRET_SETS_H_
 #define KEYFERRY_SERVICES_API_SECRET_SETS_H_
 

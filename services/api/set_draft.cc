@@ -79,7 +79,8 @@ void SetDraft::SetHost(std::string host) { set_.host = std::move(host); }
 
 absl::Status SetDraft::CheckSize() const {
   std::vector<SecretSetEntry> plain;
-  for (const auto& [key, entry] : entries_) plain.push_back(entry.plain);
+  plain.reserve(entries_.size());
+  for (const auto& [key, entry] : entries_) plain.push_back({.value_bytes = entry.plain.value_bytes});
   Violations violations;
   CheckSetSize(plain, violations);
   return violations.ToStatus();
@@ -111,18 +112,19 @@ absl::StatusOr<SecretSet> SetDraft::Write(Transaction& transaction, const std::s
   set_.update_time = now;
   set_.last_author = author;
   set_.entries.clear();
-  for (const auto& [key, entry] : entries_) set_.entries.push_back(entry.plain);
-  const Generation generation{.number = set_.generation,
-                              .sealed_object = SerializeSealedObject(TakeSealedObject(organization_uid)),
-                              .escrowed_keys = std::move(escrowed_keys_),
-                              .entries = set_.entries,
-                              .host = set_.host,
-                              .create_time = now,
-                              .author = author};
+  for (auto& [key, entry] : entries_) set_.entries.push_back(std::move(entry.plain));
+  Generation generation{.number = set_.generation,
+                        .sealed_object = SerializeSealedObject(TakeSealedObject(organization_uid)),
+                        .escrowed_keys = std::move(escrowed_keys_),
+                        .entries = std::move(set_.entries),
+                        .host = set_.host,
+                        .create_time = now,
+                        .author = author};
   set_.digest = Sha256(generation.sealed_object);
 
-  transaction.Put(keys::SecretSet(set_.organization, set_.name), Encode(set_));
   transaction.Put(keys::Generation(set_.organization, set_.uid, set_.generation), Encode(generation));
+  set_.entries = std::move(generation.entries);
+  transaction.Put(keys::SecretSet(set_.organization, set_.name), Encode(set_));
   if (const int64_t forgotten = set_.generation - kMaxGenerationsKept; forgotten >= 1) {
     transaction.Erase(keys::Generation(set_.organization, set_.uid, forgotten));
   }

@@ -9,12 +9,21 @@
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
 #include "libs/common/limits.h"
+#include "libs/common/returns_soon.h"
 #include "services/api/bell.h"
 
 namespace keyferry {
 namespace {
 
 constexpr absl::Duration kLookInterval = absl::Seconds(1);
+// Looks of many waits come together.
+constexpr absl::Duration kLookGrid = absl::Milliseconds(100);
+
+// From now to the first point of the grid that is an interval away, or to the wait's end where that is sooner.
+absl::Duration UntilLook(absl::Duration now, absl::Duration left) {
+  const absl::Duration look = absl::Ceil(now + kLookInterval, kLookGrid) - now;
+  return std::max(std::min(left, look), absl::Milliseconds(1));
+}
 
 // All of it runs on the strand. The look that is due keeps it alive, so it ends at most one interval after its answer.
 class Waiting final : public std::enable_shared_from_this<Waiting> {
@@ -23,6 +32,7 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
       : deps_(deps), wait_(std::move(wait)), done_(std::move(done)), strand_(Strand::Create(deps_.writer.executor)) {}
 
   void Start() {
+    const ReturnsSoon soon;
     strand_->Run([self = shared_from_this()] { self->Begin(); });
   }
 
@@ -48,8 +58,8 @@ class Waiting final : public std::enable_shared_from_this<Waiting> {
     if (wait_.cancelled && wait_.cancelled()) return Finish(absl::CancelledError("nobody waits for this set any more"));
     if (absl::Status refused = wait_.check_caller ? wait_.check_caller() : absl::OkStatus(); !refused.ok())
       return Finish(std::move(refused));
-    const absl::Duration left = wait_.timeout - (deps_.clock.Monotonic() - start_);
-    deps_.writer.executor.RunAfter(std::clamp(left, absl::Milliseconds(1), kLookInterval),
+    const absl::Duration now = deps_.clock.Monotonic();
+    deps_.writer.executor.RunAfter(UntilLook(now, wait_.timeout - (now - start_)),
                                    [self = shared_from_this()] { self->strand_->Run([self] { self->Look(); }); });
   }
 

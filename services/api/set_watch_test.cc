@@ -3,10 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <deque>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
 #include "services/api/call_slots.h"
+#include "services/api/set_feed.h"
 #include "services/api/set_wait.h"
 #include "services/api/testing/api_scene.h"
 
@@ -15,30 +23,60 @@ namespace {
 
 using absl::StatusCode;
 
+// `name@generation READINESS`, `-name` or `complete`.
+std::string SayInWords(const SetChange& change) {
+  if (const auto* deleted = std::get_if<SetDeleted>(&change)) return "-" + deleted->name;
+  if (std::holds_alternative<SnapshotComplete>(change)) return "complete";
+  const auto& view = std::get<SecretSetView>(change);
+  constexpr const char* kReadiness[] = {"", "PENDING", "READY", "FAILED"};
+  return absl::StrCat(view.set.name, "@", view.set.generation, " ", kReadiness[static_cast<int>(view.status.readiness)]);
+}
+
+// One watch, read one change at a time.
+class Watcher {
+ public:
+  Watcher(SetFeeds& feeds, const WatchedSets& watched) : watch_(feeds.Watch(watched)) {}
+  ~Watcher() { watch_->Cancel(); }
+
+  absl::StatusOr<std::string> Next() {
+    if (told_.empty()) {
+      auto said = Await<absl::StatusOr<std::vector<Said>>>([&](SetWatch::Done done) { watch_->Next(std::move(done)); });
+      if (!said.ok()) return said.status();
+      EXPECT_LE(said->size(), kWatchPageSets + 1);
+      told_.assign(said->begin(), said->end());
+    }
+    const Said next = told_.front();
+    told_.pop_front();
+    return *next;
+  }
+  // Without its readiness; an error's code.
+  std::string NextText() {
+    const auto said = Next();
+    return said.ok() ? said->substr(0, said->find(' ')) : std::string(absl::StatusCodeToString(said.status().code()));
+  }
+  SetWatch& watch() { return *watch_; }
+
+ private:
+  const std::shared_ptr<SetWatch> watch_;
+  std::deque<Said> told_;
+};
+
 class SetWatchTest : public testing::Test {
  protected:
-  ~SetWatchTest() override {
-    if (watch_) watch_->Cancel();
-  }
   void Watch(WatchedSets watched = {}) {
     watched.organization = "acme";
-    watch_ = SetWatch::Create(*scene_.deps, watched);
+    watch_.emplace(feeds_, watched);
   }
-  absl::StatusOr<SetChange> Next() {
-    return Await<absl::StatusOr<SetChange>>([&](SetWatch::Done done) { watch_->Next(std::move(done)); });
-  }
-  // `name@generation`, `-name` or `complete`.
-  std::string NextText() {
-    const auto change = Next();
-    if (!change.ok()) return std::string(absl::StatusCodeToString(change.status().code()));
-    if (const auto* view = std::get_if<SecretSetView>(&*change))
-      return view->set.name + "@" + std::to_string(view->set.generation);
-    if (const auto* deleted = std::get_if<SetDeleted>(&*change)) return "-" + deleted->name;
-    return "complete";
-  }
+  absl::StatusOr<std::string> Next() { return watch_->Next(); }
+  std::string NextText() { return watch_->NextText(); }
 
   ApiScene scene_;
-  std::shared_ptr<SetWatch> watch_;
+  std::atomic<int> said_count_ = 0;
+  SetFeeds feeds_{*scene_.deps, [this](const SetChange& change) {
+                    ++said_count_;
+                    return SayInWords(change);
+                  }};
+  std::optional<Watcher> watch_;
 };
 
 TEST_F(SetWatchTest, TellsTheSetsThereAreThenThatThisWasAllThenChanges) {
@@ -60,11 +98,9 @@ TEST_F(SetWatchTest, TellsWhatTheRegionSaid) {
   EXPECT_EQ(NextText(), "app@1");
   EXPECT_EQ(NextText(), "complete");
   ASSERT_TRUE(scene_.Ack("app"));
-  auto change = Next();
-  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kReady);
+  EXPECT_EQ(*Next(), "app@1 READY");
   scene_.WipeRegion("us-west");
-  change = Next();
-  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kPending);
+  EXPECT_EQ(*Next(), "app@1 PENDING");
 }
 
 TEST_F(SetWatchTest, AReaderThatFallsBehindGetsTheNewestStateOnce) {
@@ -84,8 +120,7 @@ TEST_F(SetWatchTest, ASetThatComesInAnotherRegionIsWatchedToo) {
   ASSERT_THAT(scene_.Set("app", {{"A", "1"}}, "us-east"), IsOk());
   EXPECT_EQ(NextText(), "app@1");
   ASSERT_TRUE(scene_.Ack("app"));
-  const auto change = Next();
-  EXPECT_EQ(std::get<SecretSetView>(*change).status.readiness, Readiness::kReady);
+  EXPECT_EQ(*Next(), "app@1 READY");
 }
 
 TEST_F(SetWatchTest, ShowsOneSetOrOneRegionWhereAskedTo) {
@@ -94,7 +129,6 @@ TEST_F(SetWatchTest, ShowsOneSetOrOneRegionWhereAskedTo) {
   Watch({.name = "app"});
   EXPECT_EQ(NextText(), "app@1");
   EXPECT_EQ(NextText(), "complete");
-  watch_->Cancel();
   Watch({.region = "us-east"});
   EXPECT_EQ(NextText(), "app-2@1");
   EXPECT_EQ(NextText(), "complete");
@@ -113,18 +147,18 @@ TEST_F(SetWatchTest, ACancelAnswersTheNextThatWaitsAndEveryLaterOne) {
   EXPECT_EQ(NextText(), "complete");
   absl::Notification answered;
   absl::Status status;
-  watch_->Next([&](const absl::StatusOr<SetChange>& change) {
-    status = change.status();
+  watch_->watch().Next([&](const absl::StatusOr<std::vector<Said>>& changes) {
+    status = changes.status();
     answered.Notify();
   });
-  watch_->Cancel();
+  watch_->watch().Cancel();
   answered.WaitForNotification();
   EXPECT_THAT(status, StatusIs(StatusCode::kCancelled));
   EXPECT_EQ(NextText(), "CANCELLED");
 }
 
 TEST_F(SetWatchTest, AnUnknownOrganizationABadNameAndABrokenStoreEndIt) {
-  watch_ = SetWatch::Create(*scene_.deps, {.organization = "nobody"});
+  watch_.emplace(feeds_, WatchedSets{.organization = "nobody"});
   EXPECT_EQ(NextText(), "NOT_FOUND");
   Watch({.name = "X"});
   EXPECT_EQ(NextText(), "INVALID_ARGUMENT");
@@ -144,14 +178,14 @@ TEST_F(SetWatchTest, MoreSetsThanItFollowsEndItWithAnAdviceAndNoTimeToTryAgain) 
     });
   };
   const auto last = [&] {
-    absl::StatusOr<SetChange> change = Next();
-    while (change.ok() && !std::holds_alternative<SnapshotComplete>(*change)) change = Next();
-    return change.status();
+    absl::StatusOr<std::string> said = Next();
+    while (said.ok() && *said != "complete") said = Next();
+    return said.status();
   };
   ASSERT_THAT(add(0, kMaxWatchedSets), IsOk());
   Watch();
   EXPECT_THAT(last(), IsOk());
-  watch_->Cancel();
+  watch_.reset();
   ASSERT_THAT(add(kMaxWatchedSets, kMaxWatchedSets + 1), IsOk());
   Watch();
   const absl::Status refused = last();
@@ -160,9 +194,98 @@ TEST_F(SetWatchTest, MoreSetsThanItFollowsEndItWithAnAdviceAndNoTimeToTryAgain) 
   EXPECT_EQ(DetailsOf(refused)->retry_after, std::nullopt);
   Watch({.region = "us-west"});
   EXPECT_EQ(MetadataOf(last(), "advice"), "watch one set");
-  watch_->Cancel();
   Watch({.name = "set-7"});
   EXPECT_EQ(NextText(), "set-7@1");
+}
+
+TEST_F(SetWatchTest, WhatManyWatchIsSaidOnce) {
+  std::deque<Watcher> watchers;
+  for (int i = 0; i < 64; ++i) EXPECT_EQ(watchers.emplace_back(feeds_, WatchedSets{.organization = "acme"}).NextText(), "complete");
+  const int before = said_count_;
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}), IsOk());
+  for (Watcher& each : watchers) EXPECT_EQ(each.NextText(), "app@1");
+  EXPECT_EQ(said_count_ - before, 1);
+}
+
+TEST_F(SetWatchTest, OneThatDoesNotReadHoldsUpNobodyAndHearsTheNewestOfEachSetAndWhatIsGone) {
+  for (const char* name : {"kept", "lost"}) ASSERT_THAT(scene_.Set(name, {{"A", "0"}}), IsOk());
+  Watch();
+  for (const char* told : {"kept@1", "lost@1", "complete"}) EXPECT_EQ(NextText(), told);
+  Watcher other(feeds_, {.organization = "acme"});
+  while (other.NextText() != "complete") continue;
+
+  for (int i = 2; i <= 10; ++i) {
+    ASSERT_THAT(scene_.Set("kept", {{"A", std::to_string(i)}}), IsOk());
+    EXPECT_EQ(other.NextText(), absl::StrCat("kept@", i));
+    const std::string passing = absl::StrCat("passing-", i);
+    ASSERT_THAT(scene_.Set(passing, {{"A", "1"}}), IsOk());
+    EXPECT_EQ(other.NextText(), passing + "@1");
+    ASSERT_THAT(scene_.Delete(scene_.Write(passing)), IsOk());
+    EXPECT_EQ(other.NextText(), "-" + passing);
+  }
+  ASSERT_THAT(scene_.Delete(scene_.Write("lost")), IsOk());
+  EXPECT_EQ(other.NextText(), "-lost");
+  EXPECT_EQ(NextText(), "kept@10");
+  EXPECT_EQ(NextText(), "-lost");
+}
+
+// A feed that others watch already knows of a write only when its ring has come, which may be after the write was answered.
+TEST_F(SetWatchTest, AWatchThatComesLaterHoldsEveryWriteThatWasAnsweredBefore) {
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
+  for (int i = 1; i <= 100; ++i) {
+    ASSERT_THAT(scene_.Set("app", {{"A", std::to_string(i)}}), IsOk());
+    EXPECT_EQ(Watcher(feeds_, {.organization = "acme"}).NextText(), absl::StrCat("app@", i));
+  }
+}
+
+TEST_F(SetWatchTest, EveryWatchHearsEachSetsGenerationsInOrderAndTheLast) {
+  constexpr int kWatchers = 8, kSets = 5, kWrites = 60;
+  std::vector<std::thread> threads;
+  for (int w = 0; w < kWatchers; ++w) {
+    threads.emplace_back([&] {
+      Watcher watcher(feeds_, {.organization = "acme"});
+      std::map<std::string, int64_t> newest;
+      for (int finished = 0; finished < kSets;) {
+        const absl::StatusOr<std::string> said = watcher.Next();
+        ASSERT_THAT(said, IsOk());
+        if (*said == "complete") continue;
+        const size_t at = said->find('@');
+        const int64_t generation = std::stol(said->substr(at + 1));
+        int64_t& known = newest[said->substr(0, at)];
+        ASSERT_GT(generation, known) << *said;
+        known = generation;
+        if (generation == kWrites) ++finished;
+      }
+    });
+  }
+  for (int s = 0; s < kSets; ++s) {
+    threads.emplace_back([&, s] {
+      for (int i = 1; i <= kWrites; ++i) EXPECT_THAT(scene_.Set(absl::StrCat("set-", s), {{"A", std::to_string(i)}}), IsOk());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(SetWatchTest, OneRegionsWatchHearsThatASetIsNoLongerThere) {
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}, "us-west"), IsOk());
+  Watch({.region = "us-west"});
+  EXPECT_EQ(NextText(), "app@1");
+  EXPECT_EQ(NextText(), "complete");
+  ASSERT_THAT(scene_.Delete(scene_.Write("app")), IsOk());
+  ASSERT_THAT(scene_.Set("app", {{"A", "1"}}, "us-east"), IsOk());
+  EXPECT_EQ(NextText(), "-app");
+}
+
+TEST_F(SetWatchTest, AFeedThatBrokeIsLeftAndTheNextWatchBeginsAnew) {
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
+  scene_.faulty.Inject({.kind = FaultyStore::Kind::kFailScan, .status = absl::DataLossError("damaged")});
+  Watcher broken(feeds_, {.organization = "acme"});
+  EXPECT_EQ(broken.NextText(), "DATA_LOSS");
+  EXPECT_EQ(NextText(), "DATA_LOSS");
+  Watch();
+  EXPECT_EQ(NextText(), "complete");
 }
 
 TEST(CallSlotsTest, ACallerHasSoManySlotsAndGetsThemBack) {

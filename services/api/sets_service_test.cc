@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -387,6 +388,40 @@ TEST_F(WatchStreamTest, ACallerHasSoManyStreamsAndGetsThemBack) {
   // The server hears of it a moment later.
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   while (!Watch()->Read()) ASSERT_LT(absl::Now(), deadline);
+}
+
+TEST_F(WatchStreamTest, OneThatDoesNotReadHoldsUpNobodyAndGetsTheNewestOfEverythingInTheEnd) {
+  constexpr int kSets = 4, kWrites = 60;
+  // More than flow control lets pass unread.
+  std::map<std::string, std::string> values;
+  for (int i = 0; i < 250; ++i) values[absl::StrCat("KEY_", i, "_", std::string(50, 'X'))] = "1";
+  const auto read_to_the_end = [](Stream& stream) {
+    std::map<std::string, int64_t> newest;
+    for (int finished = 0; finished < kSets && stream.Read();) {
+      if (!stream.last.has_updated()) continue;
+      int64_t& known = newest[stream.last.updated().name()];
+      EXPECT_GE(stream.last.updated().generation(), known);
+      if (known < kWrites && stream.last.updated().generation() == kWrites) ++finished;
+      known = stream.last.updated().generation();
+    }
+    return newest;
+  };
+  const auto slow = Watch();
+  std::vector<std::thread> readers;
+  std::atomic<int> complete = 0;
+  for (int i = 0; i < 8; ++i) {
+    readers.emplace_back([&] {
+      const auto stream = Watch();
+      complete += read_to_the_end(*stream).size() == kSets ? 1 : 0;
+    });
+  }
+  for (int n = 1; n <= kWrites; ++n) {
+    values.begin()->second = std::to_string(n);
+    for (int set = 0; set < kSets; ++set) EXPECT_THAT(scene_.Set(absl::StrCat("set-", set), {values.begin(), values.end()}), IsOk());
+  }
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(complete, 8);
+  EXPECT_EQ(read_to_the_end(*slow).size(), kSets);
 }
 
 TEST_F(WatchStreamTest, AServerThatShutsDownEndsItsStreams) {

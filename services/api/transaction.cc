@@ -7,6 +7,8 @@
 #include "libs/common/error.h"
 #include "libs/common/failpoint.h"
 #include "libs/common/limits.h"
+#include "libs/common/returns_soon.h"
+#include "libs/storage/commit_here.h"
 #include "services/api/audit_trail.h"
 
 namespace keyferry {
@@ -33,6 +35,8 @@ class Run final : public std::enable_shared_from_this<Run> {
       : writer_(writer), plan_(std::move(plan)), done_(std::move(done)), call_(CallScope::Current()) {}
 
   void Attempt() {
+    // Whatever follows from it, an answer or a commit, is not the call's.
+    const CallScope nobodys(nullptr);
     // Before the plan: what was judged in one lineage must not commit in the next.
     const Term term = writer_.term();
     Transaction transaction(writer_.store);
@@ -42,6 +46,13 @@ class Run final : public std::enable_shared_from_this<Run> {
     if (!transaction.has_writes()) return done_(writer_.store.Head());
     if (const absl::Status admitted = Record(transaction); !admitted.ok()) return done_(admitted);
     FAILPOINT("transaction.before_commit");
+    // A call's body has a thread that may wait, and is at its end.
+    std::optional<CommitHere> here;
+    std::optional<ReturnsSoon> soon;
+    if (call_ != nullptr) {
+      here.emplace();
+      soon.emplace();
+    }
     writer_.store.CommitAsync(
         std::move(transaction).TakeCommit(term),
         [self = shared_from_this()](absl::StatusOr<Revision> committed) { self->Committed(std::move(committed)); });

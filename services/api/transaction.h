@@ -1,7 +1,8 @@
 // Transaction: an optimistic read-modify-write over the (sealed) store. Every row it reads becomes a precondition of
 // its commit, so what it decided still holds at the moment of the commit; a conflict runs the whole plan again.
 //
-// Thread safety: a Transaction is confined to one thread; RunTransaction may be called from any.
+// Thread safety: a Transaction is confined to one thread; RunTransaction may be called from any. Within a call's body (CallScope)
+// it may wait for the sync of its commit, and end before it returns.
 #ifndef KEYFERRY_SERVICES_API_TRANSACTION_H_
 #define KEYFERRY_SERVICES_API_TRANSACTION_H_
 

@@ -5,12 +5,11 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/failpoint.h"
-#include "libs/common/log.h"
+#include "libs/common/last_words.h"
 #include "libs/common/status_macros.h"
 #include "services/provisioner/row_frame.h"
 
@@ -76,8 +75,7 @@ void CommitWatermark::Write(uint64_t sequence) {
   FAILPOINT("region.watermark.before_write");
   const std::string file = Encode(sequence);
   if (pwrite(fd_, file.data(), file.size(), 0) != static_cast<ssize_t>(file.size())) {
-    Log(Severity::kError, "watermark_write_failed", {{"error", std::strerror(errno)}});
-    std::abort();
+    EndWithLastWords(kRegionStoreFailedExitCode, "watermark_write_failed", {{"error", std::strerror(errno)}});
   }
   std::lock_guard lock(mutex_);
   if (!dirty_) changed_.notify_all();
@@ -93,7 +91,7 @@ void CommitWatermark::SyncUntilStopped() {
     dirty_ = false;
     lock.unlock();
     FAILPOINT("region.watermark.before_sync");
-    fdatasync(fd_);
+    if (fdatasync(fd_) != 0) EndWithLastWords(kRegionStoreFailedExitCode, "watermark_sync_failed", {{"error", std::strerror(errno)}});
     lock.lock();
   }
 }

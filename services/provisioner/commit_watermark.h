@@ -21,6 +21,9 @@
 
 namespace keyferry {
 
+// Of a process that cannot tell any more what its store holds: the disk refused a write.
+inline constexpr int kRegionStoreFailedExitCode = 70;
+
 class CommitWatermark {
  public:
   static constexpr absl::Duration kSyncInterval = absl::Milliseconds(10);
@@ -35,8 +38,8 @@ class CommitWatermark {
   // What the file said when it was opened; nullopt when it was new or damaged.
   std::optional<uint64_t> recovered() const { return recovered_; }
 
-  // Takes the place of what the file says. REQUIRES: the store holds this commit durably. Aborts the process when the
-  // write fails.
+  // Takes the place of what the file says. REQUIRES: the store holds this commit durably. Ends the process when the
+  // write fails, as does its sync.
   void Write(uint64_t sequence);
 
  private:

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -16,11 +15,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/common/failpoint.h"
+#include "libs/common/last_words.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 #include "services/provisioner/commit_watermark.h"
 #include "services/provisioner/region_rows.h"
+#include "services/provisioner/row_frame.h"
 
 namespace keyferry {
 namespace {
@@ -226,7 +227,10 @@ class RocksDbRegionStore final : public RegionStore {
       if (collected++ == kTombstonesPerBatch) return true;
       const std::string object_key = ObjectKeyOfTombstone(ToView(row->key()));
       ASSIGN_OR_RETURN(const std::optional<std::string> frame, GetRow(object_key));
-      if (frame) totals.Remove(*frame);
+      if (frame) {
+        RETURN_IF_ERROR(UnframeRow(object_key, *frame).status());
+        totals.Remove(*frame);
+      }
       batch.Delete(object_key);
       batch.Delete(row->key());
     }
@@ -242,8 +246,7 @@ class RocksDbRegionStore final : public RegionStore {
     options.sync = true;
     options.protection_bytes_per_key = 8;
     if (const rocksdb::Status status = db_->Write(options, &batch); !status.ok()) {
-      Log(Severity::kError, "region_store_write_failed", {{"directory", directory_}, {"error", status.ToString()}});
-      std::abort();
+      EndWithLastWords(kRegionStoreFailedExitCode, "region_store_write_failed", {{"directory", directory_}, {"error", status.ToString()}});
     }
     FAILPOINT("region.store.after_write");
     watermark_->Write(db_->GetLatestSequenceNumber());

@@ -5,17 +5,17 @@
 namespace keyferry {
 
 void Relay::Run(std::function<void()> work) {
-  std::unique_lock lock(mutex_);
+  const absl::MutexLock lock(&mutex_);
   queue_.push_back(std::move(work));
   if (running_) return;
   running_ = true;
   while (!queue_.empty()) {
     std::function<void()> next = std::move(queue_.front());
     queue_.pop_front();
-    lock.unlock();
+    mutex_.Unlock();
     next();
     next = nullptr;
-    lock.lock();
+    mutex_.Lock();
   }
   running_ = false;
 }

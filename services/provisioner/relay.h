@@ -1,5 +1,6 @@
 // Relay: runs what it is given one after another, in order, like a Strand, but on the thread that brings it unless another is
-// at it already: who comes with work that follows from its own needs no other thread to wake.
+// at it already: who comes with work that follows from its own needs no other thread to wake. What is long must leave it by an executor of two threads
+// or more.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_SERVICES_PROVISIONER_RELAY_H_
@@ -7,7 +8,9 @@
 
 #include <deque>
 #include <functional>
-#include <mutex>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace keyferry {
 
@@ -17,9 +20,9 @@ class Relay {
   void Run(std::function<void()> work);
 
  private:
-  std::mutex mutex_;
-  std::deque<std::function<void()>> queue_;
-  bool running_ = false;
+  absl::Mutex mutex_;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace keyferry

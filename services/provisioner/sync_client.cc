@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "keyferry/v1/provisioning.pb.h"
@@ -32,8 +33,6 @@ constexpr std::string_view kReasonUnknownSealingKey = "UNKNOWN_SEALING_KEY";
 constexpr size_t kBootIdBytes = 16;
 constexpr size_t kObjectsPerCheck = 256;
 constexpr size_t kMaxBacklogMessages = 32;
-// Half of what may be in flight: the API refills one half while the other is worked on. A group ends with the message that reaches it.
-constexpr int kMaxEventsPerGroup = kMaxInflightObjects / 2;
 // After Drain the API ends the stream; when it does not, we do.
 constexpr absl::Duration kDrainPatience = absl::Seconds(10);
 constexpr absl::Duration kMinHeartbeatInterval = absl::Milliseconds(10);
@@ -97,14 +96,14 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   std::function<void()> TakeJob() {
-    std::lock_guard lock(job_mutex_);
+    const absl::MutexLock lock(&job_mutex_);
     return std::exchange(job_, nullptr);
   }
 
   // REQUIRES: not working_. What the job answers runs in the relay.
   void StartJob(std::function<std::function<void(Core&)>()> job) {
     working_ = true;
-    std::lock_guard lock(job_mutex_);
+    const absl::MutexLock lock(&job_mutex_);
     job_ = [self = shared_from_this(), job = std::move(job)] { self->relay_.Run([self, end = job()] { end(*self); }); };
   }
 
@@ -196,19 +195,15 @@ class Core : public std::enable_shared_from_this<Core> {
   // The next group of work, or what is to be done when there is none.
   void Proceed() {
     if (working_) return;
+    // Before the next group, or a busy region would never look.
+    if (check_due_ && !stopping_) return StartCheck();
     if (!backlog_.empty()) return StartWork();
     if (stream_ && (stopping_ || drain_delay_)) stream_->FinishSending();
     if (stopping_ && !stream_ && !stopped_.HasBeenNotified()) stopped_.Notify();
   }
 
   void StartWork() {
-    const auto group = std::make_shared<std::vector<v1::ApiMessage>>();
-    int events = 0;
-    while (!backlog_.empty() && events < kMaxEventsPerGroup) {
-      events += backlog_.front().events().events_size();
-      group->push_back(std::move(backlog_.front()));
-      backlog_.pop_front();
-    }
+    const auto group = std::make_shared<const std::vector<v1::ApiMessage>>(TakeGroup(backlog_));
     in_work_ = group;
     StartJob([worker = worker_, session = session_, group]() -> std::function<void(Core&)> {
       return [session, answers = worker->Work(*group)](Core& core) { core.FinishWork(session, answers); };
@@ -268,7 +263,12 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void CheckSinks() {
     if (stopping_) return;
-    if (working_) return CheckSinksLater();
+    check_due_ = true;
+    Proceed();
+  }
+
+  void StartCheck() {
+    check_due_ = false;
     StartJob([&reconciler = options_.reconciler]() -> std::function<void(Core&)> {
       return [lost = reconciler.CheckSinks(kObjectsPerCheck)](Core& core) { core.SinksChecked(lost); };
     });
@@ -309,8 +309,8 @@ class Core : public std::enable_shared_from_this<Core> {
   const SyncClientOptions options_;
   const std::string boot_id_;
   Relay relay_;
-  std::mutex job_mutex_;
-  std::function<void()> job_;
+  absl::Mutex job_mutex_;
+  std::function<void()> job_ ABSL_GUARDED_BY(job_mutex_);
   absl::BitGen random_;
   absl::Notification stopped_;
 
@@ -328,6 +328,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::deque<v1::ApiMessage> backlog_;
   std::shared_ptr<const std::vector<v1::ApiMessage>> in_work_;
   bool working_ = false;
+  bool check_due_ = false;
   bool stopping_ = false;
   DriftNotes drift_;
 };

@@ -319,6 +319,27 @@ TEST_F(SyncClientTest, RepairsSinksByAndByAndReportsWhatItCannotRepair) {
   EXPECT_THAT(drifted, ::testing::UnorderedElementsAre("lost-at-start", "set-10"));
 }
 
+TEST_F(SyncClientTest, LooksAfterItsSinksBetweenTwoGroupsOfWorkToo) {
+  Hold(1);
+  memory_.objects.clear();
+  memory_.apply_faults = {absl::OkStatus(), absl::UnavailableError("broken")};
+  absl::Notification gate;
+  sink_.gate = &gate;
+  SyncTimings timings = FastTimings();
+  timings.check_sinks = absl::Milliseconds(10);
+  StartClient(timings);
+  const auto stream = api_->AcceptOwner(kEpoch);
+  SendEvents(*stream, {EventOf(sealer_.Set("first", 5, {}))});
+  ASSERT_TRUE(stream->Next(Kind::kProgress).has_progress());
+  SendEvents(*stream, {EventOf(sealer_.Set("second", 6, {}))});
+  // The check falls due while the first is at work and the second waits.
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(stream->Next(Kind::kProgress).has_progress());
+  gate.Notify();
+  EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("first@5 READY"));
+  EXPECT_TRUE(stream->Next(Kind::kDrift).has_drift());
+  EXPECT_THAT(ReadAcks(*stream, 1), ElementsAre("second@6 READY"));
+}
+
 TEST_F(SyncClientTest, DoesNotTakeAnApiForSilentThatItHasStoppedListeningTo) {
   absl::Notification gate;
   sink_.gate = &gate;

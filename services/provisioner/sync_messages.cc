@@ -56,6 +56,16 @@ v1::ProvisionerMessage HelloOf(const RegionMeta& meta, const HelloSender& sender
   return message;
 }
 
+std::vector<v1::ApiMessage> TakeGroup(std::deque<v1::ApiMessage>& backlog) {
+  constexpr int kMaxEventsPerGroup = kMaxInflightObjects / 2;
+  std::vector<v1::ApiMessage> group;
+  for (int events = 0; !backlog.empty() && events < kMaxEventsPerGroup; backlog.pop_front()) {
+    events += backlog.front().events().events_size();
+    group.push_back(std::move(backlog.front()));
+  }
+  return group;
+}
+
 void AddProgress(const v1::ApiMessage& message, v1::ProvisionerMessage& progress) {
   for (const v1::Event& event : message.events().events()) {
     if (event.operation() != v1::OPERATION_RETAIN) *progress.mutable_progress()->add_objects() = event.object();

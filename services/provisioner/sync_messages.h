@@ -4,6 +4,7 @@
 #ifndef KEYFERRY_SERVICES_PROVISIONER_SYNC_MESSAGES_H_
 #define KEYFERRY_SERVICES_PROVISIONER_SYNC_MESSAGES_H_
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct HelloSender {
   const std::string& sealing_key_id;
 };
 v1::ProvisionerMessage HelloOf(const RegionMeta& meta, const HelloSender& sender);
+// What is worked on next: half of what may be in flight, so that the API refills one half while the other is worked on. Ends with the message that
+// reaches it; empty only when the backlog is.
+std::vector<v1::ApiMessage> TakeGroup(std::deque<v1::ApiMessage>& backlog);
 // Adds the objects that the message asks for to a Progress.
 void AddProgress(const v1::ApiMessage& message, v1::ProvisionerMessage& progress);
 // An event's object as it shall be stored; nothing but its shape is checked. nullopt: unknown kind or operation, or no

@@ -4,9 +4,10 @@
 #include <grpcpp/client_context.h>
 
 #include <deque>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "keyferry/v1/provisioning.grpc.pb.h"
 #include "libs/rpc/status_conversion.h"
 
@@ -33,14 +34,14 @@ class GrpcSyncStream final : public SyncStream,
   }
 
   void Send(v1::ProvisionerMessage message) override {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (closed_ || finishing_) return;
     outgoing_.push_back(std::move(message));
     if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
   }
 
   std::vector<v1::ApiMessage> Take() override {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     std::vector<v1::ApiMessage> taken = std::exchange(received_, {});
     if (read_paused_ && !closed_) {
       read_paused_ = false;
@@ -50,7 +51,7 @@ class GrpcSyncStream final : public SyncStream,
   }
 
   void FinishSending() override {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (closed_ || finishing_) return;
     finishing_ = true;
     if (outgoing_.empty()) StartWritesDone();
@@ -58,13 +59,13 @@ class GrpcSyncStream final : public SyncStream,
 
   void Cancel() override {
     context_.TryCancel();
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     CloseLocked();
   }
 
   void OnReadDone(bool ok) override {
     {
-      std::lock_guard lock(mutex_);
+      const absl::MutexLock lock(&mutex_);
       if (!ok) {
         CloseLocked();
         return;
@@ -78,7 +79,7 @@ class GrpcSyncStream final : public SyncStream,
   }
 
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     outgoing_.pop_front();
     if (!ok) outgoing_.clear();
     if (!ok || closed_) return CloseLocked();
@@ -91,7 +92,7 @@ class GrpcSyncStream final : public SyncStream,
   void OnDone(const grpc::Status& status) override { events_.on_done(std::move(self_), FromGrpcStatus(status)); }
 
  private:
-  void CloseLocked() {
+  void CloseLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (closed_) return;
     closed_ = true;
     RemoveHold();
@@ -104,12 +105,12 @@ class GrpcSyncStream final : public SyncStream,
   std::shared_ptr<SyncStream> self_;
   v1::ApiMessage incoming_;
 
-  std::mutex mutex_;
-  std::deque<v1::ProvisionerMessage> outgoing_;
-  std::vector<v1::ApiMessage> received_;
-  bool read_paused_ = false;
-  bool finishing_ = false;
-  bool closed_ = false;
+  absl::Mutex mutex_;
+  std::deque<v1::ProvisionerMessage> outgoing_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::ApiMessage> received_ ABSL_GUARDED_BY(mutex_);
+  bool read_paused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

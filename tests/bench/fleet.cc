@@ -6,15 +6,18 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/random/random.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "keyferry/v1/provisioning.pb.h"
 #include "keyferry/v1/regions.grpc.pb.h"
+#include "libs/common/backoff.h"
 #include "libs/common/status_macros.h"
 #include "libs/crypto/aead.h"
 #include "libs/crypto/certificate.h"
@@ -22,6 +25,7 @@
 #include "libs/rpc/callback_pulse.h"
 #include "libs/rpc/credentials.h"
 #include "libs/rpc/status_conversion.h"
+#include "services/provisioner/sync_client.h"
 #include "tests/bench/fleet_member.h"
 
 namespace keyferry {
@@ -79,6 +83,9 @@ class NullFleet final : public Fleet {
 
   absl::Status MakeRegions(int count) override;
   absl::Status Connect(int count, absl::Duration patience) override;
+  void Cut() override;
+  absl::Status Recover(absl::Duration patience) override;
+  void Answer(FleetManner manner) override { tally_.manner = manner; }
   void Wipe() override { incarnation_ = RandomBytes(kIdBytes); }
   FleetCounts counts() const override {
     return {.connected = tally_.connected,
@@ -86,7 +93,9 @@ class NullFleet final : public Fleet {
             .batches = tally_.batches,
             .payload_bytes = tally_.payload_bytes,
             .resyncs = tally_.resyncs,
-            .revived = revived_};
+            .revived = revived_,
+            .synced = tally_.synced,
+            .ended = tally_.ended};
   }
 
  private:
@@ -94,6 +103,8 @@ class NullFleet final : public Fleet {
   absl::StatusOr<v1::Region> Make(const std::string& code);
   absl::StatusOr<TlsFiles> Certify(int number);
   absl::StatusOr<std::shared_ptr<FleetMember>> StartMember(int number);
+  absl::Status Replace(size_t number);
+  absl::Duration ReturnDelay(int attempt);
   void Disconnect(int kept, absl::Time deadline);
   int ConnectingLocked() const;
   absl::Status ReviveEnded();
@@ -105,11 +116,19 @@ class NullFleet final : public Fleet {
   const std::string public_key_;
   const std::unique_ptr<v1::Regions::Stub> regions_;
   const std::unique_ptr<CallbackPulse> pulse_ = CallbackPulse::Start();
+  absl::BitGen random_;
   std::string incarnation_ = std::string(kIdBytes, 'i');
   std::vector<std::string> sealing_key_ids_;
+  std::set<int> certified_;
   // Members, and whether to end, are written under tally_.mutex.
   FleetTally tally_;
   std::vector<std::shared_ptr<FleetMember>> members_;
+  // Of those that are on their way back.
+  struct Return {
+    int attempts = 0;
+    absl::Time due = absl::InfiniteFuture();
+  };
+  std::vector<Return> returns_;
   int64_t revived_ = 0;
   bool ending_ = false;
   std::thread beats_;
@@ -147,6 +166,7 @@ absl::StatusOr<TlsFiles> NullFleet::Certify(int number) {
   const TlsFiles files{.certificate_chain = absl::StrCat(options_.scratch, "/", number, ".pem"),
                        .private_key = options_.scratch + "/fleet.key",
                        .roots = options_.certificates + "/ca.pem"};
+  if (certified_.contains(number)) return files;
   const std::string spiffe_id =
       absl::StrCat("spiffe://", options_.trust_domain, "/region/", CodeOf(number), "/provisioner/fleet");
   ASSIGN_OR_RETURN(const std::string leaf, authority_.Issue({.public_key = public_key_,
@@ -154,6 +174,7 @@ absl::StatusOr<TlsFiles> NullFleet::Certify(int number) {
                                                              .not_before = absl::Now() - absl::Minutes(5),
                                                              .not_after = absl::Now() + absl::Hours(24)}));
   RETURN_IF_ERROR(WriteFile(files.certificate_chain, leaf));
+  certified_.insert(number);
   return files;
 }
 
@@ -185,13 +206,65 @@ absl::Status NullFleet::ReviveEnded() {
     if (!ended->status().ok())
       return absl::UnavailableError(absl::StrCat("a provisioner's stream ended: ", ended->status().ToString()));
     ++revived_;
-    ASSIGN_OR_RETURN(std::shared_ptr<FleetMember> member, StartMember(static_cast<int>(i)));
-    {
-      std::lock_guard lock(tally_.mutex);
-      members_[i] = std::move(member);
-    }
-    ended->Drop();
+    RETURN_IF_ERROR(Replace(i));
   }
+  return absl::OkStatus();
+}
+
+// One that has ended.
+absl::Status NullFleet::Replace(size_t number) {
+  const std::shared_ptr<FleetMember> ended = members_[number];
+  ASSIGN_OR_RETURN(std::shared_ptr<FleetMember> member, StartMember(static_cast<int>(number)));
+  {
+    std::lock_guard lock(tally_.mutex);
+    members_[number] = std::move(member);
+  }
+  ended->Drop();
+  return absl::OkStatus();
+}
+
+void NullFleet::Cut() {
+  for (const auto& member : members_) member->Cancel();
+  std::unique_lock lock(tally_.mutex);
+  tally_.changed.wait_for(lock, std::chrono::seconds(30), [&] {
+    return std::all_of(members_.begin(), members_.end(), [](const auto& member) { return member->has_ended(); });
+  });
+  // The connection goes with its channel.
+  for (const auto& member : members_) {
+    if (member->has_ended()) member->Drop();
+  }
+}
+
+// SyncClient's.
+absl::Duration NullFleet::ReturnDelay(int attempt) {
+  const SyncTimings timings;
+  const absl::Duration first =
+      timings.min_first_retry + (timings.max_first_retry - timings.min_first_retry) * absl::Uniform(random_, 0.0, 1.0);
+  if (attempt == 0) return first;
+  return std::max(first,
+                  BackoffDelay(attempt - 1, timings.min_retry, timings.max_retry, absl::Uniform(random_, 0.0, 1.0)));
+}
+
+absl::Status NullFleet::Recover(absl::Duration patience) {
+  const absl::Time deadline = absl::Now() + patience;
+  returns_.resize(members_.size());
+  while (tally_.synced < static_cast<int>(members_.size())) {
+    const absl::Time now = absl::Now();
+    if (now >= deadline)
+      return absl::DeadlineExceededError(
+          absl::StrCat(counts().connected, " own their regions, ", counts().synced, " are synced"));
+    for (size_t i = 0; i < members_.size(); ++i) {
+      if (!members_[i]->has_ended()) continue;
+      Return& back = returns_[i];
+      if (back.due == absl::InfiniteFuture()) back.due = now + ReturnDelay(back.attempts++);
+      if (now < back.due) continue;
+      back.due = absl::InfiniteFuture();
+      ++revived_;
+      RETURN_IF_ERROR(Replace(i));
+    }
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  returns_.clear();
   return absl::OkStatus();
 }
 

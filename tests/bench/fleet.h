@@ -1,5 +1,5 @@
-// A fleet of provisioners that keep nothing: each owns a region of its own, takes every event and acks it READY at
-// once. What is measured beside it is the API alone.
+// A fleet of provisioners that keep nothing: each owns a region of its own, takes every event and acks it at once, by
+// default READY. What is measured beside it is the API alone.
 //
 // Region n is called PREFIX-n and has one sealing key with all others; certificates come from the authority that
 // `./dev` makes for tests.
@@ -16,6 +16,8 @@
 #include "absl/time/time.h"
 
 namespace keyferry {
+
+enum class FleetManner : uint8_t { kReady, kNever, kFailed };
 
 struct FleetOptions {
   // The inner door.
@@ -36,6 +38,10 @@ struct FleetCounts {
   int64_t resyncs = 0;
   // Connected anew, since the API ended their streams in good order, unasked.
   int64_t revived = 0;
+  // Own their regions and were told by a bookmark that nothing is pending there.
+  int synced = 0;
+  // Streams that ended, for whatever reason.
+  int64_t ended = 0;
 };
 
 class Fleet {
@@ -48,6 +54,13 @@ class Fleet {
   virtual absl::Status MakeRegions(int count) = 0;
   // Exactly the first `count` are connected and own their regions. DeadlineExceeded: not within `patience`.
   virtual absl::Status Connect(int count, absl::Duration patience) = 0;
+  // All that are connected lose their connections at once.
+  virtual void Cut() = 0;
+  // Those whose streams ended, for whatever reason, come back as provisioners do: at their times, in their numbers, until
+  // all own their regions again and know that nothing is pending. DeadlineExceeded: not within `patience`.
+  virtual absl::Status Recover(absl::Duration patience) = 0;
+  // How events are answered from here on.
+  virtual void Answer(FleetManner manner) = 0;
   // From the next Connect on, the regions are new machines that hold nothing. All must be disconnected.
   virtual void Wipe() = 0;
   virtual FleetCounts counts() const = 0;

@@ -1,5 +1,6 @@
 // A fleet (fleet.h) that does what it reads, a line each; `done NAME=VALUE...` answers, or `failed MESSAGE`.
-//   regions N   connect N   wipe   counts
+//   regions N   connect N   wipe   counts   cut   recover SECONDS
+//   ready   never   fail: how events are acked from here on
 // usage: fleet_client API CERTIFICATES PREFIX SCRATCH_DIRECTORY; ends with its input.
 #include <sys/resource.h>
 
@@ -26,6 +27,11 @@ absl::Status Act(Fleet& fleet, const std::string& verb, int number) {
   if (verb == "regions") return fleet.MakeRegions(number);
   if (verb == "connect") return fleet.Connect(number, absl::Minutes(10));
   if (verb == "wipe") return fleet.Wipe(), absl::OkStatus();
+  if (verb == "cut") return fleet.Cut(), absl::OkStatus();
+  if (verb == "recover") return fleet.Recover(absl::Seconds(number));
+  if (verb == "ready") return fleet.Answer(FleetManner::kReady), absl::OkStatus();
+  if (verb == "never") return fleet.Answer(FleetManner::kNever), absl::OkStatus();
+  if (verb == "fail") return fleet.Answer(FleetManner::kFailed), absl::OkStatus();
   return verb == "counts" ? absl::OkStatus() : absl::InvalidArgumentError("no such word: " + verb);
 }
 
@@ -42,9 +48,10 @@ int Run(FleetOptions options) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     const FleetCounts counts = (*fleet)->counts();
     if (status.ok()) {
-      std::printf("done seconds=%.3f connected=%d events=%ld batches=%ld payload_bytes=%ld resyncs=%ld revived=%ld\n",
+      std::printf("done seconds=%.3f connected=%d events=%ld batches=%ld payload_bytes=%ld resyncs=%ld revived=%ld synced=%d "
+                  "ended=%ld\n",
                   seconds, counts.connected, counts.events, counts.batches, counts.payload_bytes, counts.resyncs,
-                  counts.revived);
+                  counts.revived, counts.synced, counts.ended);
     } else {
       std::printf("failed %s\n", status.ToString().c_str());
     }

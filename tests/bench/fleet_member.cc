@@ -7,13 +7,19 @@
 namespace keyferry {
 namespace {
 
-v1::Ack AckOf(const v1::Event& event) {
+v1::Ack AckOf(const v1::Event& event, FleetManner manner) {
   v1::Ack ack;
   *ack.mutable_object() = event.object();
   ack.set_uid(event.uid());
   ack.set_revision(event.revision());
   ack.set_epoch(event.epoch());
   ack.set_target_incarnation(event.target_incarnation());
+  if (manner == FleetManner::kFailed) {
+    ack.set_result(v1::ACK_RESULT_FAILED);
+    ack.set_error_reason("FLEET_REFUSES");
+    ack.set_error_message("this fleet fails everything");
+    return ack;
+  }
   ack.set_result(v1::ACK_RESULT_READY);
   ack.set_digest(event.digest());
   return ack;
@@ -40,7 +46,9 @@ void FleetMember::Beat() {
   stream_->Send(std::move(message));
 }
 
-void FleetMember::Cancel() { stream_->Cancel(); }
+void FleetMember::Cancel() {
+  if (!has_ended_) stream_->Cancel();
+}
 
 void FleetMember::Drop() {
   std::lock_guard lock(mutex_);
@@ -55,9 +63,9 @@ absl::Status FleetMember::status() const {
 
 // Whoever is woken asks for status().
 void FleetMember::Hear() {
-  const bool was_owner = is_owner_;
+  const bool was_owner = is_owner_, was_synced = is_synced_;
   HearAll();
-  if (!was_owner && is_owner_) tally_.Wake();
+  if (was_owner != is_owner_ || was_synced != is_synced_) tally_.Wake();
 }
 
 void FleetMember::HearAll() {
@@ -73,15 +81,19 @@ void FleetMember::HearAll() {
       done.mutable_sync_done()->set_swept(true);
       stream_->Send(std::move(done));
       ++tally_.resyncs;
+    } else if (message.has_bookmark() && is_owner_ && message.bookmark().pending_count() == 0) {
+      if (!is_synced_.exchange(true)) ++tally_.synced;
     }
   }
 }
 
 void FleetMember::Acknowledge(const v1::EventBatch& batch) {
+  const FleetManner manner = tally_.manner;
   v1::ProvisionerMessage answer;
   for (const v1::Event& event : batch.events()) {
     tally_.payload_bytes += static_cast<int64_t>(event.payload().size());
-    if (event.operation() != v1::OPERATION_RETAIN) *answer.mutable_acks()->add_acks() = AckOf(event);
+    if (event.operation() != v1::OPERATION_RETAIN && manner != FleetManner::kNever)
+      *answer.mutable_acks()->add_acks() = AckOf(event, manner);
   }
   ++tally_.batches;
   tally_.events += batch.events_size();
@@ -95,6 +107,7 @@ void FleetMember::Ended(std::shared_ptr<SyncStream> stream, const absl::Status& 
     ended_stream_ = std::move(stream);
     status_ = status;
     if (is_owner_.exchange(false)) --tally.connected;
+    if (is_synced_.exchange(false)) --tally.synced;
   }
   ++tally.ended;
   has_ended_ = true;

@@ -1,4 +1,4 @@
-// One provisioner of a fleet: one Sync stream that owns its region and acks everything READY.
+// One provisioner of a fleet: one Sync stream that owns its region and answers in the fleet's manner.
 //
 // Thread safety: all methods from any thread.
 #ifndef KEYFERRY_TESTS_BENCH_FLEET_MEMBER_H_
@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "keyferry/v1/provisioning.pb.h"
 #include "services/provisioner/sync_stream.h"
+#include "tests/bench/fleet.h"
 
 namespace grpc {
 class Channel;
@@ -22,7 +23,8 @@ namespace keyferry {
 
 // What all members count, and whom they wake.
 struct FleetTally {
-  std::atomic<int> connected = 0;
+  std::atomic<int> connected = 0, synced = 0;
+  std::atomic<FleetManner> manner = FleetManner::kReady;
   std::atomic<int64_t> events = 0, batches = 0, payload_bytes = 0, resyncs = 0, ended = 0;
   std::mutex mutex;
   std::condition_variable changed;
@@ -44,6 +46,7 @@ class FleetMember : public std::enable_shared_from_this<FleetMember> {
   // Once it has ended: it and its stream keep each other alive.
   void Drop();
   bool has_ended() const { return has_ended_; }
+  bool is_synced() const { return is_synced_; }
   // Why it ended.
   absl::Status status() const;
 
@@ -61,6 +64,7 @@ class FleetMember : public std::enable_shared_from_this<FleetMember> {
   std::shared_ptr<SyncStream> ended_stream_;
   absl::Status status_;
   std::atomic<bool> is_owner_ = false;
+  std::atomic<bool> is_synced_ = false;
   std::atomic<bool> has_ended_ = false;
 };
 

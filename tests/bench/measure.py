@@ -23,6 +23,18 @@ def resident_bytes(pid):
     raise ProcessLookupError(pid)
 
 
+def reset_peak(pid):
+    """peak_bytes counts from here on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_bytes(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise ProcessLookupError(pid)
+
+
 def written_bytes(pid):
     """Pages that the process made dirty, by the kernel's count."""
     for line in Path(f"/proc/{pid}/io").read_text().splitlines():

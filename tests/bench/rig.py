@@ -98,17 +98,24 @@ class Bench:
 
 
 class Fleet:
-    """fleet_client on a pipe: provisioners that take everything and keep nothing. fleet.h."""
+    """fleet_client on a pipe: provisioners that take everything and keep nothing. fleet.h. `address`: where the API is for them."""
 
-    def __init__(self, bench, prefix="fleet"):
+    def __init__(self, bench, prefix="fleet", address=None, niceness=0):
         self.scratch = bench.directory / f"fleet-{prefix}"
         self.scratch.mkdir(exist_ok=True)
-        self.process = subprocess.Popen([*DIE_WITH_PARENT, BIN / "fleet_client", bench.inner_address, bench.system.certificates, prefix, self.scratch],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*DIE_WITH_PARENT, "nice", "-n", str(niceness), BIN / "fleet_client", address or bench.inner_address,
+                                         bench.system.certificates, prefix, self.scratch], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, "GRPC_VERBOSITY": "NONE"})
 
     def ask(self, words):
+        self.say(words)
+        return self.hear(words)
+
+    def say(self, words):
         self.process.stdin.write(words + "\n")
         self.process.stdin.flush()
+
+    def hear(self, words=""):
         answer = self.process.stdout.readline().split(maxsplit=1)
         if not answer or answer[0] != "done":
             raise BenchFailure(f"fleet, {words}: {answer[1] if answer else 'it ended'}")
@@ -123,6 +130,25 @@ class Fleet:
 
     def __exit__(self, *_):
         self.close()
+
+
+class BareStore:
+    """bare_server.cc: the bytes of a durable set over the echo's wire into RocksDB, and nothing else. They are those of a set that was written before, with its
+    second generation: tests/bench/rows_etcd.py measures them."""
+
+    ROWS, BYTES = 8, 6400
+
+    def __init__(self, bench):
+        certificates = bench.system.certificates
+        self.data = Path(tempfile.mkdtemp(prefix="bare-", dir=bench.directory))
+        self.process = subprocess.Popen([*DIE_WITH_PARENT, BIN / "bare_server", certificates / "api.pem", certificates / "api.key", self.data / "data",
+                                         str(self.ROWS), str(self.BYTES)], stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().strip()
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.data, ignore_errors=True)
 
 
 class Etcd:

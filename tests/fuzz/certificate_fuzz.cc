@@ -32,6 +32,16 @@ void CheckRequest(std::string_view bytes) {
   Require(IsSignedBy(*issued, Authority().certificate_pem()), "it is signed");
 }
 
+// Rows of a region's authority that were damaged or exchanged.
+void CheckAuthority(std::string_view bytes) {
+  const std::string& pem = Authority().certificate_pem();
+  const SecretBytes key = Authority().PrivateKey();
+  static const bool loads = CertificateAuthority::Load(pem, key).ok();
+  Require(loads, "a certificate loads with its own key");
+  Require(!CertificateAuthority::Load(bytes, key).ok(), "nobody makes a certificate for a key that is not known");
+  Require(!CertificateAuthority::Load(pem, SecretBytes::Copy(bytes)).ok(), "nobody makes an authority's key");
+}
+
 void CheckCertificate(std::string_view pem) {
   const auto facts = ReadCertificate(pem);
   Require(!IsSignedBy(pem, Authority().certificate_pem()), "what we did not sign is not signed by us");
@@ -49,5 +59,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes = keyferry::TextOf(data, size);
   keyferry::CheckRequest(bytes);
   keyferry::CheckCertificate(bytes);
+  keyferry::CheckAuthority(bytes);
   return 0;
 }

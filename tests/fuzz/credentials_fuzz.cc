@@ -36,6 +36,8 @@ void CheckSpiffeId(std::string_view text) {
 }
 
 void CheckToken(std::string_view text, std::string_view prefix) {
+  static const bool made_keys_parse = ParseApiKey(GenerateApiKey(prefix).Access(), prefix).has_value();
+  Require(made_keys_parse, "a key that is made here parses");
   const auto parsed = ParseApiKey(text, prefix);
   if (!parsed) return;
   Require(IsApiKeyId(parsed->id), "the id of a key is an id");

@@ -228,7 +228,9 @@ void Workload::Answered(int client, int number, int request, const absl::Status&
                                return;
                              Call& call = pending_[client]->call;
                              call.answer = AnswerOf(call, status);
-                             call.end = world_.scheduler().step_count();
+                             // Of this attempt; an earlier one of the same request may still be under way.
+                             if (call.answer == Answer::kRefused && request > 1) call.answer = Answer::kNone;
+                             if (call.answer != Answer::kNone) call.end = world_.scheduler().step_count();
                              call.changed = changed;
                              if (call.answer == Answer::kDone) {
                                ++done_count_;

@@ -1,5 +1,5 @@
 // A machine that goes wrong while a process runs, for LD_PRELOAD: calls upon files below BAD_MACHINE_ROOT fail with an errno, and the wall
-// clock jumps. What it does at the moment stands in the file BAD_MACHINE_CONTROL, which is mapped: bad_machine.py writes it, and reads there
+// clock jumps; descriptors that are refused are counted. What it does at the moment stands in the file BAD_MACHINE_CONTROL, which is mapped: bad_machine.py writes it, and reads there
 // what it has done.
 //
 // The wall clock is CLOCK_REALTIME as libc answers it; waits until a time of that clock (condition variables, futexes) are moved back to the
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -29,7 +30,9 @@ enum { kPath = 4096, kWrite = 1, kSync = 2, kOpen = 4, kRename = 8 };
 struct Control {
   _Atomic int64_t clock_offset_ns;
   // Of the calls that `calls` names, each `one_in`-th fails with `error`; 0 calls: none.
-  _Atomic uint32_t calls, error, one_in, reserved;
+  _Atomic uint32_t calls, error, one_in;
+  // Descriptors that the process asked for and did not get.
+  _Atomic uint32_t exhausted;
   _Atomic uint64_t matched, failed, moved_times;
 };
 
@@ -110,6 +113,11 @@ int rename(const char* from, const char* to) {
   return PathFails(kRename, to) ? -1 : next(from, to);
 }
 
+static int Descriptor(int fd) {
+  if (fd < 0 && errno == EMFILE && control) atomic_fetch_add(&control->exhausted, 1);
+  return fd;
+}
+
 static int Mode(int flags, va_list arguments) { return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, int) : 0; }
 
 #define OPENS(function)                               \
@@ -119,10 +127,20 @@ static int Mode(int flags, va_list arguments) { return flags & (O_CREAT | O_TMPF
     va_start(arguments, flags);                       \
     const int mode = Mode(flags, arguments);          \
     va_end(arguments);                                \
-    return PathFails(kOpen, path) ? -1 : next(path, flags, mode); \
+    return PathFails(kOpen, path) ? -1 : Descriptor(next(path, flags, mode)); \
   }
 OPENS(open)
 OPENS(open64)
+
+int accept4(int listener, struct sockaddr* restrict address, socklen_t* restrict length, int flags) {
+  NEXT(accept4);
+  return Descriptor(next(listener, address, length, flags));
+}
+
+int socket(int domain, int type, int protocol) {
+  NEXT(socket);
+  return Descriptor(next(domain, type, protocol));
+}
 
 // The wall clock.
 

@@ -35,6 +35,11 @@ class BadMachine:
         struct.pack_into("<qIII", self.map, 0, 0, 0, 0, 0)
 
     @property
+    def exhausted(self):
+        """Descriptors that it asked for and did not get."""
+        return LAYOUT.unpack(self.map)[4]
+
+    @property
     def failed(self):
         return LAYOUT.unpack(self.map)[6]
 

@@ -1,5 +1,5 @@
-"""The faults of the campaign. Each is a generator: up to its `yield` it strikes, and it gives what can be asked whether the fault has really fired;
-behind it, it heals. What it disturbs of a region is said to the checker by `disturb`.
+"""The faults of the campaign. Each is a generator upon a Scene: up to its `yield` it strikes, and it gives what can be asked whether the fault has
+really fired; behind it, it heals. What it disturbs of a region is said to the checker by `disturb`.
 """
 
 import contextlib
@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import random
 import socket
 import subprocess
 import time
@@ -18,22 +19,50 @@ DAY = 86400
 JUMPS = (5, -5, 3600, -3600, 3650 * DAY, -3650 * DAY)
 
 
+class Scene(NamedTuple):
+    """Where a fault may strike: one region, or the API with one region and what lies before the API."""
+    world: object
+    dice: random.Random
+    region: object
+    api: object = None
+
+    def draw_daemons(self):
+        """What is struck at once."""
+        regions = [[self.region.daemon]]
+        return self.dice.choice([[self.api], [self.region.daemon, self.api]] if self.api else regions)
+
+    @property
+    def daemon(self):
+        return self.api or self.region.daemon
+
+    @property
+    def proxy(self):
+        return self.world.proxies["clients" if self.api else f"{self.region.name}-1"]
+
+
+# Where a fault may strike.
+ANYWHERE, REGION, API = "anywhere", "region", "api"
+# From healing to the first new set that is READY in each region.
+CONVERGE_SECONDS = 30
+# A half-open connection tells nobody: the API gives it up after 15 s of silence, but may not be able to say so; the provisioner after its keepalive
+# (30 s, and 10 s for the answer) or 45 s of silence (kKeepaliveMillis, SyncTimings::silence), and then it dials within 1 s.
+HALF_OPEN_SECONDS = 45 + 5
+
+
 class Fault(NamedTuple):
     strike: Callable
     # Seconds that it lasts, from and to.
     lasts: tuple = (0, 0)
     # Calls are answered while it lasts.
     load_goes_on: bool = False
-
-
-def victim(world):
-    """The API or a provisioner."""
-    return world.dice.choice([world.system.api, world.dice.choice(world.regions).daemon])
+    where: str = ANYWHERE
+    converges_within: int = CONVERGE_SECONDS
 
 
 @contextlib.contextmanager
 def disturb(world, daemons):
     """While it lasts, and for a while after, what the regions of these daemons show proves nothing."""
+    everywhere = world.system.api in daemons
     regions = [region for region in world.regions if region.daemon in daemons]
     begin = time.monotonic_ns()
     for region in regions:
@@ -44,11 +73,11 @@ def disturb(world, daemons):
         for region in regions:
             region.raise_epoch()
         # An API that starts again or does not answer may have to ask its regions again, too.
-        world.disturbed(begin, ",".join(region.name for region in regions))
+        world.disturbed(begin, "" if everywhere else ",".join(region.name for region in regions))
 
 
-def kill(world):
-    daemons = world.dice.choice([[world.system.api], [world.dice.choice(world.regions).daemon], [world.dice.choice(world.regions).daemon, world.system.api]])
+def kill(scene):
+    world, daemons = scene.world, scene.draw_daemons()
     with disturb(world, daemons):
         processes = [daemon.process for daemon in daemons]
         for daemon in daemons:
@@ -62,8 +91,8 @@ def kill(world):
             daemon.wait_ready()
 
 
-def power(world, torn=None):
-    daemons = world.dice.choice([[world.system.api], [world.dice.choice(world.regions).daemon], [world.dice.choice(world.regions).daemon, world.system.api]])
+def power(scene, torn=None):
+    world, daemons = scene.world, scene.draw_daemons()
     with disturb(world, daemons):
         for daemon in daemons:
             daemon.send(signal.SIGKILL)
@@ -71,7 +100,7 @@ def power(world, torn=None):
         for daemon in daemons:
             daemon.kill()
             disk = world.disk_of(daemon)
-            disk.lose_power(world.dice, torn is not False)
+            disk.lose_power(scene.dice, torn is not False)
             torn_bytes += disk.torn_bytes
         for region in world.regions:
             if region.daemon in daemons:
@@ -83,8 +112,8 @@ def power(world, torn=None):
             daemon.wait_ready()
 
 
-def stop(world):
-    daemon = victim(world)
+def stop(scene):
+    world, daemon = scene.world, scene.daemon
     with disturb(world, [daemon]):
         daemon.hold()
         yield lambda: daemon.pid and f"{world.name_of(daemon)} stood still"
@@ -93,38 +122,34 @@ def stop(world):
 
 # The network. `clients` is the proxy before the API's edge door, the others stand before its inner door.
 
-def any_proxy(world):
-    return world.proxies[world.dice.choice(sorted(world.proxies))]
-
-
 def weather(kind, counter, seconds=(0, 0), heal_by_reset=False):
-    def strike(world):
-        proxy = any_proxy(world)
-        directions = world.dice.choice([["up", "down"], ["up"], ["down"]])
+    def strike(scene):
+        proxy, dice = scene.proxy, scene.dice
+        directions = dice.choice([["up", "down"], ["up"], ["down"]])
         before = proxy.counts[counter] + proxy.counts["connections held"]
-        proxy.set(kind, directions, world.dice.uniform(*seconds))
+        proxy.set(kind, directions, dice.uniform(*seconds))
         yield lambda: proxy.counts[counter] + proxy.counts["connections held"] > before and f"{proxy.name} {'+'.join(directions)}"
-        proxy.clear(reset=heal_by_reset and world.dice.random() < 0.5)
+        proxy.clear(reset=heal_by_reset and dice.random() < 0.5)
     return strike
 
 
 def end_connections(how, counter):
-    def strike(world):
-        proxy = any_proxy(world)
+    def strike(scene):
+        proxy, dice = scene.proxy, scene.dice
         before = proxy.counts[counter]
-        for _ in range(world.dice.randint(1, 5)):
+        for _ in range(dice.randint(1, 5)):
             getattr(proxy, how)()
-            time.sleep(world.dice.uniform(0, 0.5))
+            time.sleep(dice.uniform(0, 0.5))
         yield lambda: proxy.counts[counter] > before and f"{proxy.name} {proxy.counts[counter] - before} times"
     return strike
 
 
 # The machine.
 
-def disk_full(world):
+def disk_full(scene):
+    world, daemon = scene.world, scene.daemon
     if not world.loops:
         raise SystemFailure("disk-full needs loop devices and root")
-    daemon = victim(world)
     loop = world.loops[world.name_of(daemon)]
     ballast = loop.path / "ballast"
     with disturb(world, [daemon]):
@@ -136,78 +161,76 @@ def disk_full(world):
         free = os.statvfs(loop.path).f_bavail
         yield lambda: free < 16 and f"{world.name_of(daemon)} full"
         ballast.unlink()
-        world.supervise()
+        world.supervise([daemon])
 
 
 def errors(*names):
-    def strike(world):
-        daemon = victim(world)
+    def strike(scene):
+        world, daemon = scene.world, scene.daemon
         machine = world.machine_of(daemon)
-        calls = world.dice.choice([["sync"], ["write"], ["open"], ["rename"], ["write", "sync", "open", "rename"]])
+        calls = scene.dice.choice([["sync"], ["write"], ["open"], ["rename"], ["write", "sync", "open", "rename"]])
         before = machine.failed
         with disturb(world, [daemon]):
-            machine.fail(calls, world.dice.choice(names), world.dice.choice([1, 3, 20]))
+            machine.fail(calls, scene.dice.choice(names), scene.dice.choice([1, 3, 20]))
             # Files are opened and renamed rarely.
             if not {"write", "sync"} & set(calls):
                 daemon.kill()
                 daemon.start(wait=False)
             yield lambda: machine.failed > before and f"{world.name_of(daemon)} {'+'.join(calls)} {machine.failed - before} times"
             machine.mend()
-            world.supervise()
+            world.supervise([daemon])
     return strike
 
 
-def descriptors(world):
-    daemon = victim(world)
-    pid = daemon.pid
-
-    def used():
-        return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors(scene):
+    """Every number below the limit is taken, so that whatever the daemon opens next it does not get."""
+    world, daemon = scene.world, scene.daemon
+    machine, pid = world.machine_of(daemon), daemon.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    limit = used() + 2
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limits[1]))
-    ports = [world.system.settings["ports"][door] for door in ("edge", "inner")] if daemon is world.system.api else []
-    taken = [socket.socket() for _ in range(60)]
-    for number, each in enumerate(taken):
-        each.setblocking(False)
-        if ports:
-            each.connect_ex(("127.0.0.1", ports[number % 2]))
-        else:
-            each.close()
-    if not ports:
-        taken = agent_connections(world, daemon)
-    # New connections of its peers find none left.
-    for proxy in world.proxies.values():
-        proxy.reset_all()
-    most = [0]
+    before, tried = machine.exhausted, []
 
-    def exhausted():
-        most[0] = max(most[0], used() if daemon.pid == pid else 0)
-        return most[0] >= limit and f"{world.name_of(daemon)} at {limit}"
-    with contextlib.suppress(SystemFailure):
-        wait_for(exhausted, "exhausted", 3, 0.01)
-    yield exhausted
-    for each in taken:
-        each.close()
-    if daemon.pid == pid:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-    world.supervise()
-
-
-def agent_connections(world, daemon):
-    region = next(region for region in world.regions if region.daemon is daemon)
-    found = []
-    for _ in range(60):
-        found.append(socket.socket(socket.AF_UNIX))
-        found[-1].setblocking(False)
+    def press():
+        """What ends meanwhile gives no room."""
+        if daemon.pid != pid:
+            return
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        free = next(number for number in range(len(used) + 1) if number not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+        tried.extend(connections(scene))
+        scene.proxy.reset_all()
+    with disturb(world, [daemon]):
         with contextlib.suppress(OSError):
-            found[-1].connect(str(world.system.agent_socket(region.name)))
-    return found
+            for _ in range(20):
+                press()
+                time.sleep(0.1)
+        yield lambda: machine.exhausted > before and f"{world.name_of(daemon)} {machine.exhausted - before} times"
+        for each in tried:
+            each.close()
+        if daemon.pid == pid:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        world.supervise([daemon])
 
 
-def wipe(world):
+def connections(scene):
+    """Some more, to the API's doors or to the agents' socket."""
+    system = scene.world.system
+    made = []
+    for number in range(3):
+        if scene.api:
+            made.append(socket.socket())
+            address = "127.0.0.1", system.settings["ports"][("edge", "inner")[number % 2]]
+        else:
+            made.append(socket.socket(socket.AF_UNIX))
+            address = str(system.agent_socket(scene.region.name))
+        made[-1].setblocking(False)
+        with contextlib.suppress(OSError):
+            made[-1].connect(address)
+    return made
+
+
+def wipe(scene):
     """The region's machine is new, but for its keys."""
-    region = world.dice.choice(world.regions)
+    world, region = scene.world, scene.region
     with disturb(world, [region.daemon]):
         region.daemon.kill()
         had = sum(path.stat().st_size for path in world.system.region_data(region.name).rglob("*") if path.is_file())
@@ -218,8 +241,9 @@ def wipe(world):
         region.daemon.start()
 
 
-def restore(world):
+def restore(scene):
     """A backup under load, more load, and then the API's disk is lost."""
+    world = scene.world
     begin = time.monotonic_ns()
     made = world.system.operator().run("-o", "json", "admin", "backup")
     if made.returncode != 0:
@@ -229,7 +253,7 @@ def restore(world):
     world.pause()
     begin = time.monotonic_ns()
     api = world.system.api
-    with disturb(world, [region.daemon for region in world.regions]):
+    with disturb(world, [api, *(region.daemon for region in world.regions)]):
         api.stop()
         world.empty(world.system.api_data)
         shutil.rmtree(world.disk_of(api).shadow)
@@ -243,13 +267,29 @@ def restore(world):
         world.resume()
 
 
-def clock(world):
-    daemon = victim(world)
+def past(scene):
+    """Planted: the API's disk is put back to what it was, and nobody is told."""
+    world, api = scene.world, scene.world.system.api
+    older = world.directory / "outside/older"
+    api.kill()
+    shutil.copytree(world.system.api_data, older)
+    api.start()
+    world.wait_for_load(500)
+    api.kill()
+    world.empty(world.system.api_data)
+    shutil.rmtree(world.disk_of(api).shadow)
+    shutil.copytree(older, world.system.api_data, dirs_exist_ok=True)
+    yield lambda: "planted"
+    api.start()
+
+
+def clock(scene):
+    world, daemon = scene.world, scene.daemon
     machine = world.machine_of(daemon)
-    seconds = world.dice.choice(JUMPS)
+    seconds = scene.dice.choice(JUMPS)
     before = machine.moved_times
     # A request id is kept for a day: a call that is sent again across such a jump would be another call.
-    far = abs(seconds) > DAY
+    far = scene.api and abs(seconds) > DAY
     with disturb(world, [daemon]):
         for step in (seconds, 0):
             if far:
@@ -263,10 +303,11 @@ def clock(world):
 
 FAULTS = {
     "kill": Fault(kill),
-    "stop": Fault(stop, (0.5, 20)),
+    "stop": Fault(stop, (0.5, 18)),
     "power": Fault(power),
-    "partition": Fault(weather("stall", "bytes held", heal_by_reset=True), (1, 25)),
-    "half-open": Fault(weather("swallow", "bytes swallowed", heal_by_reset=True), (1, 25)),
+    # A lease ends after 15 s.
+    "partition": Fault(weather("stall", "bytes held", heal_by_reset=True), (1, 18)),
+    "half-open": Fault(weather("swallow", "bytes swallowed", heal_by_reset=True), (1, 18), converges_within=HALF_OPEN_SECONDS),
     "reset": Fault(end_connections("reset_all", "connections reset")),
     "cut": Fault(end_connections("cut_all", "frames cut"), (0, 2)),
     "delay": Fault(weather("delay", "pieces delayed", (0.01, 0.6)), (2, 8), True),
@@ -274,8 +315,10 @@ FAULTS = {
     "disk-full": Fault(disk_full, (2, 6)),
     "eio": Fault(errors("EIO"), (1, 5)),
     "enospc": Fault(errors("ENOSPC"), (1, 5)),
-    "fds": Fault(descriptors, (2, 6)),
-    "wipe": Fault(wipe),
-    "restore": Fault(restore),
+    "fds": Fault(descriptors, (0, 3)),
+    "wipe": Fault(wipe, where=REGION),
+    "restore": Fault(restore, where=API),
     "clock": Fault(clock, (3, 10)),
 }
+# Faults that the system may not survive: with one of them the campaign must fail.
+PLANTED = {"past": Fault(past, where=API)}

@@ -17,7 +17,7 @@ class CampaignTest(unittest.TestCase):
         seed = SEED % 2**31
         print(f"campaign: seed={seed}", flush=True)
         with tempfile.TemporaryDirectory(prefix="campaign-", dir=parent) as directory:
-            code, report, figures = campaign.run(Path(directory), seed, ["kill", "power", "reset", "wipe"], 1)
+            code, report, figures = campaign.run(Path(directory), seed, {"kill": 1, "power": 1, "reset": 1, "wipe": 1})
         print(figures, flush=True)
         self.assertEqual(code, 0, report)
 

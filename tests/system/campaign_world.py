@@ -1,10 +1,14 @@
 """The system under fire: daemons behind chaos proxies, on disks that lose their power and machines that go wrong, and clients that keep a history."""
 
+import collections
+import http.client
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from bad_machine import BadMachine
 from chaos_proxy import ChaosProxy
 from crash_campaign import Disk, Region
 from harness import BIN, System, SystemFailure, wait_for
+from rest import Rest
 
 ARENAS = 3
 CLIENTS = 3
@@ -21,6 +26,8 @@ LEAST_CALLS = 40
 # The API wants 512 MiB of free space to start.
 LOOP_MEGABYTES = 700
 CONVERGE_LIMIT = 90
+# A call upon a set of a region that was answered, in a line of the history.
+ANSWER = re.compile(rb'"o":"(?:ok|no)".*?"region":"([^"]+)"')
 
 
 class LoopDisk:
@@ -63,7 +70,7 @@ class World:
         self.dice = random.Random(seed)
         self.seed = seed
         self.small_disks = small_disks
-        self.disks, self.machines, self.proxies, self.loops = {}, {}, {}, {}
+        self.disks, self.machines, self.proxies, self.loops, self.taps = {}, {}, {}, {}, {}
         self.backups = self.directory / "outside/backups"
         self.history, self.marks = self.directory / "outside/history", self.directory / "outside/marks"
         self.asked, self.answered = self.directory / "outside/asked", self.directory / "outside/answered"
@@ -72,8 +79,10 @@ class World:
                                   api_flags=("--backup-directory", self.backups, "--backup-interval", "0"))
         self.client = None
         self.regions = []
-        self.probes = 0
-        self._counted, self._answers = 0, 0
+        self._rests, self._probed = {}, ""
+        # Regions are struck side by side, each by a thread.
+        self._lock = threading.Lock()
+        self._counted, self._answers = 0, collections.Counter()
 
     def proxy(self, name, target):
         if name not in self.proxies:
@@ -90,8 +99,12 @@ class World:
             data_directory.mkdir(mode=0o700)
         self.disks[name] = Disk(data_directory, shadow=outside / "shadow")
         self.machines[name] = BadMachine(outside / "machine", data_directory)
-        both = [machine.environment for machine in (self.disks[name], self.machines[name])]
-        return {**both[0], **both[1], "LD_PRELOAD": " ".join(each["LD_PRELOAD"] for each in reversed(both))}
+        parts = [self.machines[name].environment, self.disks[name].environment]
+        if name != "api":
+            self.taps[name] = outside / "tap"
+            self.taps[name].mkdir(mode=0o700, exist_ok=True)
+            parts.append({"LD_PRELOAD": str(BIN / "stream_tap.so"), "STREAM_TAP_DIRECTORY": str(self.taps[name])})
+        return {**dict(pair for part in parts for pair in part.items()), "LD_PRELOAD": " ".join(part["LD_PRELOAD"] for part in parts)}
 
     # Life.
 
@@ -100,7 +113,7 @@ class World:
         self.system.start()
         self.regions = [Region(self.system, name, self.disks[f"{name}-1"]) for name in self.system.regions]
         edge = self.proxy("clients", self.system.settings["ports"]["edge"])
-        arguments = [f"127.0.0.1:{edge.port}", self.system.ca, self.system.settings["api_key"], self.seed, ARENAS, CLIENTS, CALLS, self.history,
+        arguments = [f"127.0.0.1:{edge.port}", self.system.ca, self.system.settings["api_key"], self.seed, max(ARENAS, len(self.regions)), CLIENTS, CALLS, self.history,
                      self.asked, self.answered]
         for region in self.regions:
             arguments += [region.name, self.system.files(region.name), region.epoch_file]
@@ -129,19 +142,21 @@ class World:
 
     # Load.
 
-    def answers(self):
-        """Calls that were answered so far."""
-        if self.history.exists():
-            with self.history.open("rb") as file:
-                file.seek(self._counted)
-                fresh = file.read()
-            self._counted += len(fresh)
-            self._answers += fresh.count(b'"o":"ok"') + fresh.count(b'"o":"no"')
-        return self._answers
+    def answers(self, region=None):
+        """Calls that were answered so far, upon sets of that region or of any."""
+        with self._lock:
+            if self.history.exists():
+                with self.history.open("rb") as file:
+                    file.seek(self._counted)
+                    fresh = file.read()
+                fresh = fresh[:fresh.rfind(b"\n") + 1]
+                self._counted += len(fresh)
+                self._answers.update(ANSWER.findall(fresh))
+            return self._answers[region.name.encode()] if region else self._answers.total()
 
-    def wait_for_load(self, least=LEAST_CALLS, seconds=90):
-        target = self.answers() + least
-        wait_for(lambda: self.answers() >= target or self.client.poll() is not None, "the load goes on", seconds, 0.05)
+    def wait_for_load(self, least=LEAST_CALLS, seconds=90, region=None):
+        target = self.answers(region) + least
+        wait_for(lambda: self.answers(region) >= target or self.client.poll() is not None, "the load goes on", seconds, 0.05)
         if self.client.poll() is not None:
             raise SystemFailure(f"history_client ended with {self.client.returncode}")
 
@@ -155,21 +170,30 @@ class World:
         self.asked.write_text(word)
         wait_for(lambda: self.answered.exists() and self.answered.read_text() == answer, f"the clients are {answer}", 150, 0.02)
 
-    def converge(self, regions=None):
-        """Seconds until something new is READY in each of the regions."""
-        begin = time.monotonic()
+    def converge(self, regions=None, since=None):
+        """Seconds since healing began until something that was written behind it is READY in each of the regions."""
+        begin = since or time.monotonic()
         for region in regions or self.regions:
-            self.probes += 1
-            command = ["secrets", "set", f"probe-{region.name}", f"PROBE={self.probes}", "--region", region.name, "--wait=20s"]
-
-            def ready():
-                return self.system.user().run(*command).returncode == 0
             try:
-                wait_for(ready, f"{region.name} converges", CONVERGE_LIMIT, 0.1)
+                wait_for(lambda region=region: self._probe(region), f"{region.name} converges", CONVERGE_LIMIT, 0.05)
             except SystemFailure as failure:
-                said = self.system.user().run(*command).stderr.decode(errors="replace")
-                raise SystemFailure(f"{failure}: {said}\n{self.system.api.tail()}\n{region.daemon.tail()}") from None
+                raise SystemFailure(f"{failure}: {self._probed}\n{self.system.api.tail()}\n{region.daemon.tail()}") from None
         return time.monotonic() - begin
+
+    def _probe(self, region):
+        """Writes a set and waits a while for it, over the gateway; whether it is READY."""
+        rest = self._rests.setdefault(region.name, Rest(self.system.plain_gateway_url, self.system.settings["api_key"]))
+        path = f"/v1/secrets/probe-{region.name}"
+        try:
+            reply = rest.send("PUT", path, {"region": region.name, "secretKey": "PROBE", "secretValue": str(time.monotonic_ns())})
+            if reply.status == 202:
+                reply = rest.send("GET", path + "?wait=ready&timeout=3s")
+            self._probed = f"{region.name}: {reply}"
+            return reply.status == 200 and not reply.json["timedOut"] and reply.json["status"] == "ready"
+        except (OSError, http.client.HTTPException) as error:
+            rest.close()
+            self._probed = f"{region.name}: {error}"
+            return False
 
     # What the checker must know.
 
@@ -180,7 +204,7 @@ class World:
         self._append({"k": "disturbed", "region": region, "t0": begin, "t1": time.monotonic_ns()})
 
     def _append(self, line):
-        with self.marks.open("a", encoding="utf-8") as file:
+        with self._lock, self.marks.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     # Daemons.
@@ -194,14 +218,14 @@ class World:
     def machine_of(self, daemon):
         return self.machines[self.name_of(daemon)]
 
-    def supervise(self):
-        """What ended by itself is started, as a supervisor would; answers how many."""
-        ended = [daemon for daemon in (self.system.api, *self.system.provisioners.values()) if not daemon.pid]
+    @staticmethod
+    def supervise(daemons):
+        """What ended by itself is started, as a supervisor would."""
+        ended = [daemon for daemon in daemons if not daemon.pid]
         for daemon in ended:
             daemon.start(wait=False)
         for daemon in ended:
             daemon.wait_ready()
-        return len(ended)
 
     @staticmethod
     def empty(directory):

@@ -1,12 +1,15 @@
-"""Kills and power losses under load. usage: crash_campaign.py [--kill N] [--power N] [--seed S]
+"""Kills and power losses under load. usage: crash_campaign.py [--kill N] [--power N] [--seed S] [--provisioners N]
 
-A fault hits the API, one region's provisioner, or both at a random moment while load_client writes and compares (its first lines say what).
+A fault hits any of the API and the provisioners at once, at a random moment while load_client writes and compares (its first lines say what).
 A kill is SIGKILL, which proves nothing about durability: the kernel keeps what was written. A power loss is SIGKILL and then the data
-directory as drop_unsynced.so says a disk would have it: without what was not synced, half of the time with a torn piece of it; a region's RAM
-disk is wiped. Exit code 0: nothing lost. 1: something was, or did not come up again. 3: invalid, the faults met too little load.
+directory as drop_unsynced.so says a disk would have it: without what was not synced, two times in three with a torn piece of it where there is
+one; a region's RAM disk is wiped. Exit code 0: nothing lost. 1: something was, or did not come up again. 3: invalid, the
+faults met too little load. The last line is for machines; --record FILE keeps it.
 """
 
 import argparse
+import collections
+import json
 import os
 import random
 import shutil
@@ -19,7 +22,8 @@ from pathlib import Path
 
 from harness import BIN, System, SystemFailure, wait_for
 
-WORKERS = 4
+# Of each region.
+WORKERS = 2
 # Acknowledged writes between two faults. A fault in an idle system proves nothing.
 LEAST_WRITES = 8
 SETTLE_SECONDS = 300
@@ -36,9 +40,9 @@ class Disk:
                             "DROP_UNSYNCED_SHADOW": str(self.shadow), "DROP_UNSYNCED_LIE": lie}
 
     def lose_power(self, dice, torn=True):
-        """The process must be dead. The live directory becomes what its disk holds, half of the time with a torn end unless not `torn`."""
+        """The process must be dead. The live directory becomes what its disk holds, two times in three with a torn end unless not `torn`."""
         restored = self.live.with_name(self.live.name + ".restored")
-        torn = torn and dice.random() < 0.5
+        torn = torn and dice.random() < 2 / 3
         self.torn_bytes = 0
         self._restore((self.shadow / "root").read_text(), self.live, restored, dice if torn else None)
         shutil.rmtree(self.live)
@@ -72,7 +76,7 @@ class Disk:
         with path.open("rb") as file:
             file.seek(synced_bytes)
             tail = file.read(1 << 20)
-        kept = bytearray(tail[:dice.randint(0, len(tail))])
+        kept = bytearray(tail[:dice.randint(1, len(tail))]) if tail else bytearray()
         if kept and dice.random() < 0.5:
             start = dice.randrange(len(kept))
             kept[start:] = dice.randbytes(len(kept) - start)
@@ -104,16 +108,21 @@ class Region:
 
 
 class Campaign:
-    def __init__(self, directory, seed, lie=""):
+    # Milliseconds of each of the client's workers between two steps.
+    pause = 0
+
+    def __init__(self, directory, seed, lie="", provisioners=2):
         self.dice = random.Random(seed)
         self.seed = seed
         self.disks = {}
         self.lie = lie
-        self.system = System(directory, environment_of=self._environment_of)
+        self.system = System(directory, tuple(f"region-{number}" for number in range(1, provisioners + 1)), environment_of=self._environment_of)
         self.acks = self.system.directory / "acks"
         self.stop_file = self.system.directory / "stop"
         self.client = None
         self.regions = []
+        # Cycles, daemons that they struck, and disks that were torn.
+        self.counts = collections.Counter()
 
     def _environment_of(self, name, data_directory):
         self.disks[name] = Disk(data_directory, self.lie)
@@ -123,7 +132,7 @@ class Campaign:
         self.system.start()
         self.regions = [Region(self.system, name, self.disks[f"{name}-1"]) for name in self.system.regions]
         self._start_client()
-        faults = ["kill"] * kills + ["power loss"] * power_losses
+        faults = ["kill"] * kills + ["power"] * power_losses
         self.dice.shuffle(faults)
         for number, fault in enumerate(faults, 1):
             self._wait_for_load()
@@ -156,12 +165,12 @@ class Campaign:
 
     def _start_client(self):
         system = self.system
-        arguments = [f"127.0.0.1:{system.settings['ports']['edge']}", system.ca, system.settings["api_key"], self.seed, WORKERS,
+        arguments = [f"127.0.0.1:{system.settings['ports']['edge']}", system.ca, system.settings["api_key"], self.seed, WORKERS * len(self.regions),
                      self.acks, self.stop_file]
         for region in self.regions:
             arguments += [region.name, system.files(region.name), system.agent_socket(region.name), region.epoch_file]
         self.client = subprocess.Popen([BIN / "load_client", *map(str, arguments)], stdout=subprocess.PIPE, text=True,
-                                       env={"PATH": "/usr/bin:/bin"})
+                                       env={"PATH": "/usr/bin:/bin", "LOAD_PAUSE_MS": str(self.pause)})
 
     def _writes(self):
         return self.acks.read_bytes().count(b"\n") if self.acks.exists() else 0
@@ -172,26 +181,28 @@ class Campaign:
         time.sleep(self.dice.uniform(0, 0.2))
 
     def _strike(self, fault):
-        victims = ["api"] if self.lie else self.dice.choice([["api"], ["region"], ["api", "region"]])
-        region = self.dice.choice(self.regions)
-        struck = []
-        if "region" in victims:
-            region.raise_epoch()
-            struck.append((region.daemon, region.disk))
-        if "api" in victims:
+        regions = [] if self.lie else [region for region in self.regions if self.dice.random() < 0.5]
+        struck = [(region.daemon, region.disk) for region in regions]
+        if not regions or self.dice.random() < 0.5:
             struck.append((self.system.api, self.disks["api"]))
+        for region in regions:
+            region.raise_epoch()
         for daemon, _ in struck:
             if not daemon.pid:
                 raise SystemFailure(f"{daemon.name} ended by itself\n{daemon.tail()}")
             daemon.send(signal.SIGKILL)
+        self.counts[f"{fault} cycles"] += 1
         for daemon, disk in struck:
             daemon.kill()
-            if fault == "power loss":
+            self.counts[fault] += 1
+            if fault == "power":
                 disk.lose_power(self.dice)
-        if "region" in victims and fault == "power loss":
-            region.wipe_ram_disk()
+                self.counts["torn"] += disk.torn_bytes > 0
+        for region in regions:
+            if fault == "power":
+                region.wipe_ram_disk()
         self._restart([daemon for daemon, _ in reversed(struck)])
-        if "region" in victims:
+        for region in regions:
             region.raise_epoch()
 
     def _restart(self, daemons):
@@ -218,15 +229,27 @@ class Campaign:
         self.system.stop()
 
 
-def run(directory, seed, kills, power_losses, lie="", into_the_past=False):
-    """(exit code, report)"""
-    campaign = Campaign(directory, seed, lie)
+def append_record(path, what, code, figures):
+    """One line of JSON more in the file of results, which runs share."""
+    words = {0: "passed", 1: "FAILED", 3: "INVALID"}
+    line = {"campaign": what, "result": words[code], "at": time.strftime("%Y-%m-%d %H:%M"), **figures}
+    print(json.dumps(line))
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def run(directory, seed, kills, power_losses, lie="", into_the_past=False, counts=None, provisioners=2):
+    """(exit code, report); `counts` takes the numbers of cycles."""
+    campaign = Campaign(directory, seed, lie, provisioners)
     try:
         code, report = campaign.run_into_the_past() if into_the_past else campaign.run(kills, power_losses)
     except SystemFailure as failure:
         return 1, f"violation: {failure}"
     finally:
         campaign.close()
+        if counts is not None:
+            counts.update(campaign.counts)
     comparisons = int(report.split("ready_comparisons=")[1].split()[0])
     if code == 0 and comparisons < kills + power_losses:
         return 3, f"invalid: only {comparisons} comparisons with what a region serves\n{report}"
@@ -238,13 +261,17 @@ def main():
     parser.add_argument("--kill", type=int, default=200)
     parser.add_argument("--power", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    parser.add_argument("--provisioners", type=int, default=2)
     parser.add_argument("--lie", default="", help="plant a bug: syncs of files with this suffix do nothing")
+    parser.add_argument("--record", help="append the last line to this file")
     options = parser.parse_args()
     print(f"campaign: kill={options.kill} power={options.power} seed={options.seed}", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="campaign-", dir=BIN.parent))
-    code, report = run(directory, options.seed, options.kill, options.power, options.lie)
+    counts = collections.Counter()
+    code, report = run(directory, options.seed, options.kill, options.power, options.lie, counts=counts, provisioners=options.provisioners)
     print(report, end="" if report.endswith("\n") else "\n")
-    print(f"campaign: {['passed', 'FAILED', '', 'INVALID'][code]}, seed {options.seed}")
+    said = dict(pair.split("=") for pair in report.splitlines()[0].split() if "=" in pair) if code == 0 else {}
+    append_record(options.record, "values", code, {"seed": options.seed, **{key: int(value) for key, value in said.items()}, **counts})
     if code == 0:
         shutil.rmtree(directory)
     else:

@@ -1,23 +1,27 @@
 """Checks a history that history_client wrote: calls by linearizability.py and set_model.py, one history a secret set; watches by their promises.
 
-usage: history.py FILE...    Exit code 1 with violations.
+usage: history.py DIRECTORY    What a campaign that failed has left, once more. Exit code 1 with violations.
 
 A watch is ordered (a set's generations never go back in a stream, a set that was replaced never comes back), true (it shows states that were), fresh (what a
 stream shows up to `snapshot_complete` is not older than what was acknowledged before it began: so it can be resumed at any time and misses nothing),
-reliable (the stream that lives to the end has told the last state of every set), and complete once.
+reliable (the stream that lives to the end has told the last state of every set), and complete once. Provisioning streams: stream_history.py.
 """
 
 import collections
 import functools
 import json
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import linearizability
 import set_model
+import stream_history
 
 # A region that was disturbed may have to prove again what was READY.
 PENDING, READY = 1, 2
+# Messages of a watch; the other lines are of its client.
+TELLING = ("set", "gone", "complete")
 # UNKNOWN and DATA_LOSS.
 NEVER_ANSWERED = (2, 15)
 AFTERMATH = 60_000_000_000
@@ -32,8 +36,10 @@ class Result(NamedTuple):
     accepted_deployments: int
     refused_deployments: int
     held: int
-    events: int
-    streams: int
+    watch_messages: int
+    watches: int
+    # What provisioning streams were seen to carry, by name.
+    streams: dict
 
 
 def lines_of(paths):
@@ -58,24 +64,30 @@ class History:
             elif line["k"] == "mark":
                 self.marks.append(line)
             elif line["k"] == "disturbed":
-                self.disturbed.append((line["t0"], line["t1"] + AFTERMATH))
+                self.disturbed.append((line["t0"], line["t1"] + AFTERMATH, line.get("region")))
         self.violations = []
         self.undecided = []
         self.finals = {}
-        # (uid, generation) -> keys, for each set; and the order of its uids.
+        # (uid, generation) -> lists of keys, for each set; and the order of its uids. A restored set goes on with a generation that was there once.
         self.shown = collections.defaultdict(dict)
         self.uids = collections.defaultdict(list)
 
-    def check(self):
+    def check(self, taps=None):
+        """`taps`: provisioning streams of each region, a list of lines or the directory that stream_tap.c wrote to."""
         for name in self.calls:
             self.check_set(name)
         for stream, events in self.streams.items():
             self.check_stream(stream, events)
+        carried = collections.Counter()
+        for provisioner, lines in (taps or {}).items():
+            region = provisioner.rpartition("-")[0]
+            carried += stream_history.RegionStreams(region, self).check(stream_history.lines_of(region, lines) if isinstance(lines, Path) else lines)
         calls = [call for each in self.calls.values() for call in each]
         deployments = [call for call in calls if call["f"] == "deploy"]
         return Result(self.violations, self.undecided, len(self.calls), len(calls), sum(call["o"] == "unknown" for call in calls),
                       sum(call["o"] == "ok" for call in deployments), sum(call["o"] == "no" for call in deployments),
-                      sum(call["f"] == "held" for call in calls), sum(map(len, self.streams.values())), len(self.streams))
+                      sum(call["f"] == "held" for call in calls), sum(event["e"] in TELLING for events in self.streams.values() for event in events),
+                      len(self.streams), dict(carried))
 
     # The calls upon one set.
 
@@ -99,7 +111,10 @@ class History:
     def note(self, name, state):
         if state.uid is None:
             return
-        self.shown[name][state.uid, state.generation] = [key for key, _ in state.entries]
+        keys = [key for key, _ in state.entries]
+        known = self.shown[name].setdefault((state.uid, state.generation), [])
+        if keys not in known:
+            known.append(keys)
         if state.uid not in self.uids[name]:
             self.uids[name].append(state.uid)
 
@@ -112,17 +127,18 @@ class History:
             key = said["uid"], said["gen"]
             if said["rd"] == READY:
                 proved.setdefault(key, view["t1"])
-            elif key in proved and view["t0"] > proved[key] and not self.was_disturbed(proved[key], view["t1"]):
+            elif key in proved and view["t0"] > proved[key] and not self.was_disturbed(name, proved[key], view["t1"]):
                 self.violations.append(f"{name}: generation {said['gen']} was READY and is not any more, and nobody disturbed its region")
         for view in views:
-            if view["r"]["rd"] not in (PENDING, READY) and not self.was_disturbed(view["t0"], view["t1"]):
+            if view["r"]["rd"] not in (PENDING, READY) and not self.was_disturbed(name, view["t0"], view["t1"]):
                 self.violations.append(f"{name}: FAILED: {view['r'].get('err')}")
         for line in lines:
             if line.get("code") in NEVER_ANSWERED:
                 self.violations.append(f"{name}: {line['f']} was answered {line['code']}: {line['text']}")
 
-    def was_disturbed(self, begin, end):
-        return any(t0 <= end and begin <= t1 for t0, t1 in self.disturbed)
+    def was_disturbed(self, name, begin, end):
+        """The set's region, or all of them."""
+        return any(t0 <= end and begin <= t1 and region in (None, "", self.region_of(name)) for t0, t1, region in self.disturbed)
 
     # The messages of one stream.
 
@@ -156,7 +172,7 @@ class History:
         keys = self.shown[name].get((uid, generation))
         if keys is None:
             self.violations.append(f"watch {stream}: {name} was never generation {generation} of {uid}")
-        elif keys != event["keys"]:
+        elif event["keys"] not in keys:
             self.violations.append(f"watch {stream}: {name} generation {generation} had the keys {keys}, not {event['keys']}")
 
     def check_fresh(self, stream, opened, told):
@@ -195,6 +211,7 @@ class History:
             if state.uid is None and shown or state.uid and (not shown or shown["gen"] != state.generation or not set_model.same(state.uid, shown["uid"])):
                 self.violations.append(f"watch {stream}: at the end it says {brief(shown)} of {name}, which is {state.uid} {state.generation}")
 
+    @functools.cache
     def region_of(self, name):
         return next((call["region"] for call in self.calls[name] if "region" in call), None)
 
@@ -211,12 +228,13 @@ def describe_tail(order):
     return "; ".join(f"{call.what['f']} -> {state.uid} {state.generation}" for call, state in order[-3:])
 
 
-def check(paths):
-    return History(lines_of(paths)).check()
+def check(paths, taps=None):
+    return History(lines_of(paths)).check(taps)
 
 
 def main():
-    result = check(sys.argv[1:])
+    outside = Path(sys.argv[1]) / "outside"
+    result = check([outside / "history", outside / "marks"], {path.parent.name: path for path in sorted(outside.glob("*/tap"))})
     for violation in result.violations:
         print(f"violation: {violation}")
     print(json.dumps({**result._asdict(), "violations": len(result.violations), "undecided": len(result.undecided)}))

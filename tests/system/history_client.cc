@@ -21,6 +21,8 @@ namespace {
 constexpr int kFirstRegion = 11;
 // Of so many histories one stays until the end of the campaign.
 constexpr int kKeptOneOf = 16;
+// Of each region.
+constexpr size_t kWatchers = 5;
 
 struct Settings {
   HistoryServer server;
@@ -94,8 +96,9 @@ int Play(const Settings& settings, HistoryRecord& record, const Control& control
   std::atomic<bool> stopped = false;
   std::list<HistoryWatcher> watchers;
   std::vector<std::thread> watching, playing;
-  for (size_t i = 0; i < settings.regions.size(); ++i) {
-    watchers.emplace_back(i, settings.seed, settings.server, settings.regions[i].name, record);
+  for (size_t i = 0; i < kWatchers * settings.regions.size(); ++i) {
+    const HistoryRegion& region = settings.regions[i % settings.regions.size()];
+    watchers.emplace_back(i, settings.seed, settings.server, region.name, record);
     watching.emplace_back([&watcher = watchers.back()] { watcher.Run(); });
   }
   for (int i = 0; i < settings.arenas; ++i) playing.emplace_back([&, i] { PlayArena(settings, i, record, gate, stopped); });

@@ -43,8 +43,9 @@ class Story:
     def told(self, generation, keys, uid="u", stream="s", at=None):
         return self.watch("set", at, stream, h="a", uid=uid, gen=generation, rd=PENDING, keys=list(keys))
 
-    def mark(self, function):
-        self.lines.append({"k": "mark", "f": function, "o": "ok", "t0": next(self.clock), "t1": next(self.clock)})
+    def mark(self, function, at=None):
+        begin, end = at or (next(self.clock), next(self.clock))
+        self.lines.append({"k": "mark", "f": function, "o": "ok", "t0": begin, "t1": end})
         return self
 
     def check(self):
@@ -183,6 +184,13 @@ class SetHistoryTest(unittest.TestCase):
         self.bad(self.written().mark("backup").call("delete", force=False).mark("restore").get(shows(2, "KL")), "no order")
         self.good(self.written().mark("backup").call("delete", force=False).mark("restore").get(why="SECRET_SET_NOT_FOUND"))
 
+    def test_a_backup_holds_what_was_written_while_it_was_made_or_not(self):
+        def second(generation):
+            story = Story().mark("backup", (1, 2)).mark("backup", (3, 40)).set(shows(1), K="1").set(shows(2, "KL"), L="1", at=(41, 42))
+            return story.mark("restore", (50, 60)).get(shows(generation, "KL"[:generation]), at=(70, 80))
+        self.good(second(1))
+        self.bad(second(2), "no order")
+
     def test_data_loss_is_never_an_answer(self):
         story = self.written().call("get", unknown=True)
         story.lines[-1].update(code=15, text="lost")
@@ -207,6 +215,11 @@ class WatchTest(unittest.TestCase):
         story = self.opened().told(2, "KL").watch("complete").call("delete", force=True).set(shows(1, uid="v"), K="1")
         self.good(story.told(1, "K", uid="v").watch("stopped"))
         self.bad(story.told(2, "KL"), "goes back")
+
+    def test_a_restored_set_may_give_a_generation_again(self):
+        story = Story().set(shows(1), K="1").mark("backup").set(shows(2, "KL"), L="1").watch("open").told(2, "KL").watch("complete").mark("restore")
+        self.good(story.set(shows(2, "KM"), M="1").told(2, "KM"))
+        self.bad(story.told(2, "KN"), "had the keys")
 
     def test_a_state_that_never_was(self):
         self.bad(self.opened().told(7, "KL"), "never generation 7")

@@ -23,7 +23,7 @@ HistoryWatcher::HistoryWatcher(int number, uint64_t seed, const HistoryServer& s
 void HistoryWatcher::Run() {
   while (!stopped_) {
     FollowOneStream();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 }
 

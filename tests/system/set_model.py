@@ -27,6 +27,8 @@ class State(NamedTuple):
     saved: object = None
     # Uids of sets and agents that were deleted since that backup.
     shredded: frozenset = frozenset()
+    # So that a backup is never a call that changes nothing: when it happens matters, also where the one before holds the same.
+    backups: int = 0
 
 
 def step(state, what):
@@ -217,7 +219,7 @@ def held(state, asked, what):
 # A backup, and going back to it.
 
 def backup(state, *_):
-    return state._replace(saved=state._replace(saved=None, shredded=frozenset()), shredded=frozenset())
+    return state._replace(saved=state._replace(saved=None, shredded=frozenset()), shredded=frozenset(), backups=state.backups + 1)
 
 
 def restore(state, *_):
@@ -227,7 +229,7 @@ def restore(state, *_):
         saved = saved._replace(uid=None, generation=0, entries=(), kept=())
     if saved.agent and saved.agent[0] in state.shredded:
         saved = saved._replace(agent=None)
-    return saved._replace(saved=state.saved, shredded=state.shredded)
+    return saved._replace(saved=state.saved, shredded=state.shredded, backups=state.backups)
 
 
 MODELS = {"set": set_secrets, "unset": unset, "rollback": rollback, "delete": delete, "deploy": deploy, "undeploy": undeploy, "agent": agent,

@@ -65,7 +65,7 @@ class Soak(RotationCampaign):
         self.proxies, self.metrics = {}, {}
         super().__init__(directory, seed)
         self.system = WorldSystem(self, directory, self.system.regions, environment_of=self._environment_of, log_level="warning")
-        os.environ["LOAD_PAUSE_MS"] = str(pause)
+        self.pause = pause
         self.samples, self.scrapes = {}, {}
 
     def proxy(self, name, target):

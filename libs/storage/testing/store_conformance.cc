@@ -223,6 +223,18 @@ TEST_P(StoreConformanceTest, AScanIsOrderedBoundedAndStaysInItsFamily) {
   EXPECT_THAT(KeysOf(At().Scan(Key("c"), "b", 10)), IsEmpty());
 }
 
+TEST_P(StoreConformanceTest, CountsWhatAScanWouldFind) {
+  constexpr size_t kRows = 1001;
+  EXPECT_THAT(At().Count(Key(""), ""), IsOkAndHolds(0u));
+  Commit commit{.term = term_};
+  for (size_t i = 0; i < kRows; ++i) commit.mutations.push_back({.key = Key(absl::StrCat("row-", 10'000 + i)), .value = "value"});
+  ASSERT_THAT(CommitAndWait(At(), std::move(commit)), IsOk());
+  ASSERT_THAT(Put(Key("row-10001", Family::kMeta), "other"), IsOk());
+  EXPECT_THAT(At().Count(Key(""), ""), IsOkAndHolds(kRows));
+  EXPECT_THAT(At().Count(Key("row-10001"), "row-10003"), IsOkAndHolds(2u));
+  EXPECT_THAT(At().Count(Key("row-10003"), "row-10001"), IsOkAndHolds(0u));
+}
+
 TEST_P(StoreConformanceTest, PagesOfAScanJoinToTheWhole) {
   std::vector<std::string> expected;
   for (int i = 100; i < 125; ++i) {
