@@ -24,7 +24,7 @@ thread_local const void* worker_of = nullptr;
 class ThreadPool final : public Executor {
  public:
   explicit ThreadPool(int thread_count) {
-    for (int i = 0; i < thread_count; ++i) threads_.emplace_back([this] { Work(); });
+    for (int i = 0; i < thread_count; ++i) threads_.emplace_back([this, &self = all_sleepers_.emplace_back()] { Work(self); });
     timer_ = std::thread([this] { Time(); });
   }
 
@@ -65,7 +65,7 @@ class ThreadPool final : public Executor {
   }
 
  private:
-  // A thread of the pool that has nothing to do. On its stack, for as long as it lives.
+  // A thread of the pool, while it has nothing to do.
   struct Sleeper {
     std::condition_variable woken;
     bool is_asleep = false;
@@ -80,9 +80,8 @@ class ThreadPool final : public Executor {
     return sleeper;
   }
 
-  void Work() {
+  void Work(Sleeper& self) {
     worker_of = this;
-    Sleeper self;
     std::unique_lock lock(mutex_);
     while (true) {
       while (queue_.empty()) {
@@ -93,8 +92,14 @@ class ThreadPool final : public Executor {
       }
       std::function<void()> work = std::move(queue_.front());
       queue_.pop_front();
-      // One is done here; what else was given away without waking anybody must not wait for it.
-      Sleeper* const sleeper = unannounced_ > 0 && --unannounced_ > 0 ? TakeSleeper() : nullptr;
+      // One is done here; what else was given away without waking anybody must not wait for it. At worst a thread wakes for nothing.
+      Sleeper* sleeper = nullptr;
+      if (queue_.empty()) {
+        unannounced_ = 0;
+      } else if (unannounced_ > 0) {
+        --unannounced_;
+        sleeper = TakeSleeper();
+      }
       lock.unlock();
       if (sleeper != nullptr) sleeper->woken.notify_one();
       work();
@@ -121,6 +126,8 @@ class ThreadPool final : public Executor {
   std::mutex mutex_;
   std::condition_variable timers_changed_;
   std::deque<std::function<void()>> queue_;
+  // Whoever wakes one may still be at it when its thread has ended.
+  std::deque<Sleeper> all_sleepers_;
   std::vector<Sleeper*> sleepers_;
   // Given away under a promise (ReturnsSoon), and nobody was woken for it.
   size_t unannounced_ = 0;

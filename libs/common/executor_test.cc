@@ -81,6 +81,25 @@ TEST_F(ExecutorTest, OfWhatAThreadGivesAwayAsItReturnsNoneWaitsForAnother) {
   pool_ = nullptr;
 }
 
+// w0 is announced and taken, w1 and w2 are given away under a promise before and after that: none may wait for another.
+TEST_F(ExecutorTest, NorForWhatSomebodyElseGave) {
+  constexpr int kWork = 3;
+  Countdown met(kWork), w0_runs(1);
+  const auto meet = [&] {
+    met.Down();
+    met.Wait();
+  };
+  pool_->Run([&] {
+    const ReturnsSoon soon;
+    std::thread([&] { pool_->Run([&] { w0_runs.Down(), meet(); }); }).join();
+    pool_->Run(meet);
+    w0_runs.Wait();
+    pool_->Run(meet);
+  });
+  met.Wait();
+  pool_ = nullptr;
+}
+
 TEST_F(ExecutorTest, APromiseToReturnSoonCountsForThePoolOfTheThreadAlone) {
   const std::unique_ptr<Executor> other = NewThreadPool(1);
   Countdown done(2);

@@ -2,16 +2,25 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 
 namespace keyferry {
 
+namespace {
+
+std::atomic<int> stalled_exit_code = EXIT_FAILURE;
+
+}  // namespace
+
 void EndWithLastWords(int exit_code, std::string_view event, std::initializer_list<LogField> fields) {
   sigset_t alarms;
   sigemptyset(&alarms);
   sigaddset(&alarms, SIGALRM);
-  std::signal(SIGALRM, SIG_DFL);
+  // A handler: the first process of a container does not die of a signal by default.
+  stalled_exit_code = exit_code;
+  std::signal(SIGALRM, [](int) { _exit(stalled_exit_code); });
   pthread_sigmask(SIG_UNBLOCK, &alarms, nullptr);
   alarm(kLastWordsSeconds);
   Log(Severity::kError, event, fields);

@@ -12,7 +12,7 @@ namespace keyferry {
 // Seconds that the line may take: who reads the log may sit on the same sick disk.
 inline constexpr unsigned kLastWordsSeconds = 2;
 
-// Logs an error and ends the process with this exit code, destructors left out; by SIGALRM where the log stalls.
+// Logs an error and ends the process with this exit code, destructors left out, also where the log stalls.
 // Thread safety: any thread.
 [[noreturn]] void EndWithLastWords(int exit_code, std::string_view event, std::initializer_list<LogField> fields);
 

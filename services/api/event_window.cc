@@ -17,6 +17,7 @@ const EventWindow::Flight* EventWindow::Find(const ObjectId& object) const {
 
 bool EventWindow::Release(const ObjectId& object, uint64_t revision) {
   const auto flight = flights_.find(object);
+  if (flight == flights_.end()) inherited_stalls_.erase(object);
   if (flight == flights_.end() || revision < flight->second.revision) return false;
   bytes_ -= flight->second.bytes;
   flights_.erase(flight);

@@ -234,8 +234,15 @@ absl::StatusOr<SetFeed::Reading> SetFeed::ReadRow(std::string name, const std::o
   set.name = reading.name;
   // Before the first of its rows is read.
   rings_->WatchRegion(set.region);
+  const std::string etag = set.Etag();
   ASSIGN_OR_RETURN(reading.view, CurrentView(deps_, std::move(set)));
-  if (reading.view) reading.state = StateOf(*reading.view, row->revision);
+  if (!reading.view) return reading;
+  if (reading.view->set.Etag() != etag) {
+    // Written in between: the row is read anew, with its revision.
+    ASSIGN_OR_RETURN(const std::optional<Row> now, deps_.writer.store.Get(keys::SecretSet(watched_.organization, reading.name)));
+    return ReadRow(std::move(reading.name), now);
+  }
+  reading.state = StateOf(*reading.view, row->revision);
   return reading;
 }
 
@@ -268,7 +275,8 @@ void SetFeed::Apply(const Work& work, std::vector<Reading> readings) {
     in_pass_ = !work.page_last.empty();
     passed_ = work.page_last;
   }
-  if (log_.set_count() > kMaxWatchedSets) end_ = TooLarge();
+  // Amid a pass there may be some that are gone.
+  if (log_.set_count() > (in_pass_ ? 2 : 1) * kMaxWatchedSets) end_ = TooLarge();
 }
 
 void SetFeed::Serve(Answers& answers) {

@@ -145,9 +145,8 @@ void SetLog::Follow(Reader& reader, Batch& batch) const {
 void SetLog::Sweep(const std::vector<const Reader*>& readers) {
   if (gone_count_ < sweep_at_) return;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
-    const bool owed = std::any_of(readers.begin(), readers.end(),
-                                  [&](const Reader* reader) { return IsOwed(*reader, entry->first, entry->second); });
-    if (!entry->second.gone || owed) {
+    const auto is_owed = [&](const Reader* reader) { return IsOwed(*reader, entry->first, entry->second); };
+    if (!entry->second.gone || std::any_of(readers.begin(), readers.end(), is_owed)) {
       ++entry;
       continue;
     }
@@ -155,7 +154,7 @@ void SetLog::Sweep(const std::vector<const Reader*>& readers) {
     entry = entries_.erase(entry);
     --gone_count_;
   }
-  sweep_at_ = std::max<size_t>(64, 2 * gone_count_);
+  sweep_at_ = std::max({size_t{64}, 2 * gone_count_, entries_.size() / 8});
 }
 
 }  // namespace keyferry

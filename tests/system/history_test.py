@@ -184,6 +184,17 @@ class SetHistoryTest(unittest.TestCase):
         self.bad(self.written().mark("backup").call("delete", force=False).mark("restore").get(shows(2, "KL")), "no order")
         self.good(self.written().mark("backup").call("delete", force=False).mark("restore").get(why="SECRET_SET_NOT_FOUND"))
 
+    def test_of_the_agents_a_restore_takes_those_that_hold_values_of_a_deleted_set(self):
+        deployed = {"uid": "d", "gen": 1, "sgen": 2}
+
+        def saved():
+            story = self.written().get(shows(2, "KL", ready=2)).call("deploy", {**deployed, "keys": ["K", "L"]}, needs=[])
+            return story.mark("backup").call("undeploy")
+
+        self.good(saved().mark("restore").call("agent", {**deployed, "rd": READY, "rgen": 1}))
+        self.bad(saved().mark("restore").call("agent", why="DEPLOYMENT_NOT_FOUND"), "no order")
+        self.good(saved().call("delete", force=False).mark("restore").call("agent", why="DEPLOYMENT_NOT_FOUND"))
+
     def test_a_backup_holds_what_was_written_while_it_was_made_or_not(self):
         def second(generation):
             story = Story().mark("backup", (1, 2)).mark("backup", (3, 40)).set(shows(1), K="1").set(shows(2, "KL"), L="1", at=(41, 42))

@@ -25,7 +25,7 @@ class State(NamedTuple):
     agent: tuple | None = None
     # What the latest backup holds: a State without one of its own.
     saved: object = None
-    # Uids of sets and agents that were deleted since that backup.
+    # Uids of sets that were deleted since that backup.
     shredded: frozenset = frozenset()
     # So that a backup is never a call that changes nothing: when it happens matters, also where the one before holds the same.
     backups: int = 0
@@ -182,7 +182,7 @@ def refusal_of_gate(state, missing, why):
 def undeploy(state, _, what):
     if what["o"] == "no":
         return state if what["why"] == "DEPLOYMENT_NOT_FOUND" and state.agent is None else None
-    return state._replace(agent=None, shredded=state.shredded | {state.agent[0]}) if state.agent else None
+    return state._replace(agent=None) if state.agent else None
 
 
 def agent(state, _, what):
@@ -223,12 +223,11 @@ def backup(state, *_):
 
 
 def restore(state, *_):
-    """What was deleted since the backup stays deleted."""
+    """A set that was deleted since the backup stays deleted, and so does an agent that holds values of it; other agents come back."""
     saved = state.saved
     if saved.uid in state.shredded:
-        saved = saved._replace(uid=None, generation=0, entries=(), kept=())
-    if saved.agent and saved.agent[0] in state.shredded:
-        saved = saved._replace(agent=None)
+        agent = None if binds(saved) else saved.agent
+        saved = saved._replace(uid=None, generation=0, entries=(), kept=(), agent=agent)
     return saved._replace(saved=state.saved, shredded=state.shredded, backups=state.backups)
 
 
