@@ -188,12 +188,13 @@ def _cross_all(matrix, name_of_operation, chosen, results, limit):
     if not left:
         return 0
     begin, code = time.monotonic(), 0
-    traces = [Counter(matrix.passed_by(OPERATIONS[name_of_operation](matrix.world))) for _ in range(1 if limit else 2)]
+    traces = [Counter(matrix.passed_by(OPERATIONS[name_of_operation](matrix.world))) for _ in range(2)]
     passes = traces[0] | traces[-1]
     reached = [name for name in left if passes[name]]
     # Others are of something that went on beside it in one of the runs: a bookmark, a round of the audit trail.
     sure = traces[0] & traces[-1]
     if limit:
+        reached = [name for name in reached if sure[name]]
         reached = matrix.dice.sample(reached, min(limit, len(reached)))
     fired = 0
     for name in left:
