@@ -25,6 +25,12 @@ double Random() {
   return std::uniform_real_distribution<double>(0.5, 1)(random);
 }
 
+// The key that it begins with; 0: it is past that.
+int NumberOf(const RotationRow& row) {
+  int number = 0;
+  return row.family < 0 && absl::SimpleAtoi(row.cursor, &number) ? number : 0;
+}
+
 }  // namespace
 
 absl::Status PurgeWrappedKeys(Store& store) {
@@ -41,8 +47,8 @@ KeyRotationJob::KeyRotationJob(const KeyRotationParts& parts, std::shared_ptr<St
   if (row.family >= 0) {
     cursor_ = {.family = row.family, .key = std::move(row.cursor)};
     pass_moved_ = true;
-  } else if (!absl::SimpleAtoi(row.cursor, &key_number_)) {
-    key_number_ = 0;
+  } else {
+    key_number_ = NumberOf(row);
   }
   progress_ = {.owner = owner_,
                .begin_time = row.begin_time,
@@ -78,8 +84,9 @@ void KeyRotationJob::Begin() {
   if (!stored.ok()) return Retry(stored.status(), &KeyRotationJob::Begin);
   const std::vector<WrappedKey>& keys = stored->first.keys;
   newest_number_ = keys.back().number;
-  if (keys.size() == 1) return key_number_ > newest_number_ ? AddKey() : PurgeKeys();
+  if (keys.size() == 1 && key_number_ > newest_number_) return AddKey();
   Added(newest_number_);
+  if (keys.size() == 1) return PurgeKeys();
   Step();
 }
 
@@ -187,13 +194,17 @@ void KeyRotationJob::FinishGone() {
   Finish();
 }
 
-// The row goes only now: until then a restart comes back to see that all is done.
+// The row goes only now: until then a restart comes back to see that all is done. Where another has ended this rotation
+// already, there is none, or that of the next.
 void KeyRotationJob::Finish() {
   FAILPOINT("rotation.before_finish");
   RunTransaction(
       parts_.writer,
       [self = shared_from_this()](Transaction& transaction) -> absl::Status {
-        transaction.Erase(keys::OrganizationRotation(self->owner_));
+        const RowKey key = keys::OrganizationRotation(self->owner_);
+        ASSIGN_OR_RETURN(const auto row, transaction.Get<RotationRow>(key));
+        if (!row || (!self->gone_ && NumberOf(row->value) > self->newest_number_)) return absl::OkStatus();
+        transaction.Erase(key);
         if (self->gone_) return absl::OkStatus();
         AddAuditRecord(transaction, {.organization = self->owner_,
                                      .time = self->parts_.clock.Now(),

@@ -143,6 +143,38 @@ TEST_F(KeyRotationTest, AMarkWhoseKeyIsAllThereIsOnlyTakenAway) {
   EXPECT_EQ(scene_.NewestKeyOf("acme"), 2);
 }
 
+// What a restart resumes may be what a caller has just begun, and be done before that caller's turn.
+TEST_F(KeyRotationTest, ARotationThatAnotherHasEndedAnswersAndLeavesTheNextOnesRow) {
+  ASSERT_THAT(scene_.Rotate("acme"), IsOk());
+  ASSERT_TRUE(scene_.RotationsEnd());
+  const RotationRow next = NewRotation(3, scene_.clock.Now());
+  for (const bool next_began : {false, true}) {
+    if (next_began) {
+      ASSERT_THAT(scene_.Commit([&](Transaction& transaction) {
+        transaction.Put(keys::OrganizationRotation("acme"), Encode(next));
+        return absl::OkStatus();
+      }),
+                  IsOk());
+    }
+    const auto strand = Strand::Create(*scene_.processes.back());
+    absl::Notification ended;
+    const auto job =
+        std::make_shared<KeyRotationJob>(KeyRotationParts{.writer = scene_.background_deps->writer,
+                                                          .barrier = *scene_.barrier,
+                                                          .root_keys = *scene_.root_keys,
+                                                          .clock = scene_.clock},
+                                         strand, "acme", NewRotation(2, scene_.clock.Now()), [&] { ended.Notify(); });
+    EXPECT_THAT(Await<absl::StatusOr<int>>([&](std::function<void(absl::StatusOr<int>)> added) {
+                  strand->Run([job, added] { job->Run(added); });
+                }),
+                IsOkAndHolds(2));
+    ended.WaitForNotification();
+    EXPECT_EQ(scene_.HasRow(keys::OrganizationRotation("acme")), next_began);
+    const RowKey audits = keys::AuditPendings();
+    EXPECT_EQ(scene_.barrier->store().Scan(audits, PrefixEnd(audits.bytes), 10)->size(), 1);
+  }
+}
+
 TEST_F(KeyRotationTest, AnOrganizationThatIsDeletedMeanwhileEndsIt) {
   SetMany(2);
   const std::vector<KeyedRow> rows = scene_.Rows();
