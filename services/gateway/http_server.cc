@@ -128,6 +128,7 @@ class Server final : public HttpServer {
     absl::MutexLock lock(&mutex_);
     return served_;
   }
+  size_t buffered_bytes() const override { return shared_.buffered_bytes; }
   absl::Status ReloadCertificates() override;
   void Drain(absl::Duration patience) override;
 

@@ -90,6 +90,8 @@ class HttpServer {
   // As bound, in the order of the doors.
   virtual std::vector<std::string> addresses() const = 0;
   virtual int connection_count() const = 0;
+  // Of bodies that were read, in part or whole, and whose requests are not done with.
+  virtual size_t buffered_bytes() const = 0;
   // For the next handshakes; when a file is wrong, none is swapped.
   virtual absl::Status ReloadCertificates() = 0;
   // Accepts no more, closes idle connections, ends streams, refuses requests that have come in part, answers what is in

@@ -169,17 +169,25 @@ TEST_F(HttpServerTest, BodiesOfAllConnectionsHaveALimitTogether) {
   HttpClient first = Connect();
   const std::string start = Put(60);
   first.Send(start.substr(0, start.size() - 1));
-  // Its 59 bytes count once they have been read.
-  ClientAnswer answer;
-  for (int tries = 0; answer.status != 503 && tries < 1000; ++tries) answer = Ask(Put(42));
+  const auto await_buffered = [this](size_t bytes) {
+    while (server->buffered_bytes() != bytes) absl::SleepFor(absl::Milliseconds(1));
+  };
+  await_buffered(59);
+  ClientAnswer answer = Ask(Put(42));
+  EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.Reason(), "SERVER_BUSY");
   EXPECT_EQ(answer.headers["retry-after"], "1");
   EXPECT_EQ(answer.headers["connection"], "close");
   HttpClient second = Connect();
+  await_buffered(59);
   EXPECT_EQ(second.Ask(Put(41)).status, 200);
+  await_buffered(59);
   EXPECT_EQ(first.Ask("b").status, 200);
+  await_buffered(0);
   EXPECT_EQ(second.Ask(Put(100)).status, 200);
+  await_buffered(0);
   ExpectRefused(Put(101), 503, "SERVER_BUSY", "UNAVAILABLE");
+  await_buffered(0);
   first.Leave(/*abruptly=*/true);
   EXPECT_EQ(second.Ask(Put(100)).status, 200);
 }

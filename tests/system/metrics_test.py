@@ -204,7 +204,9 @@ class MetricsTest(SystemTest):
         standby.start()
         self.addCleanup(standby.stop)
         self.await_value(self.api, 1, "keyferry_region_provisioners", region="us-east", role="standby")
-        self.assertEqual([self.scrape(standby).value(f"keyferry_provisioner_{name}") for name in ("connected", "active")], [1, 0])
+        # It learns a moment later that the API has taken it in.
+        self.await_value(lambda: self.scrape(standby), 1, "keyferry_provisioner_connected")
+        self.assertEqual(self.scrape(standby).value("keyferry_provisioner_active"), 0)
         now, api, west = time.time(), self.api(), self.west()
         self.assertEqual([west.value(f"keyferry_provisioner_{name}") for name in ("connected", "active")], [1, 1])
         self.assertGreaterEqual(west.value("keyferry_provisioner_objects"), 1)
