@@ -3,7 +3,7 @@
 import shutil
 
 from measure import Row, Table
-from rig import Etcd, parse, run_program
+from rig import BareStore, Etcd, parse, run_program
 from rows_calls import BOTH, in_turns, throughput
 
 SET_BYTES = 4 * 1024
@@ -36,6 +36,14 @@ def etcd(bench, report):
         bench.system.provisioners["us-west"].stop()
         for clients in BOTH:
             _against(bench, report, server, "3 the same, its region away: the durable write alone", "≥ 2.0", ("set", "txn"), clients, rows=rows, bytes=size)
+        bare = BareStore(bench)
+        try:
+            for clients in BOTH:
+                turns = in_turns(bench.options, lambda clients=clients: bench.sample("set", bare, clients),
+                                 lambda clients=clients: bench.sample("txn", server, clients, program="etcd_client", rows=rows, bytes=size), throughput)
+                report.add(Row(f"3 the floor: a bare durable write of the same bytes ÷ that transaction, {clients} clients", "none", turns, reference_name="etcd, in the clear"))
+        finally:
+            bare.close()
         bench.system.provisioners["us-west"].start()
         bench.client("ready", bench.api_address, 1, count=1)
         for clients in BOTH:

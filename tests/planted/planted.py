@@ -78,8 +78,9 @@ class Copy:
         return subprocess.run(["git", "apply", *options, plant.path], cwd=self.directory, env={**os.environ, "GIT_DIR": "/nonexistent"},
                               capture_output=True, text=True, check=False)
 
-    def build(self, targets):
-        return self.run(f"ninja -C {BUILD} {' '.join(targets)}")
+    def build(self, targets, planted=False):
+        # A run that was killed may have left in ccache, under the patched source, what was compiled when the source was mended again.
+        return self.run(f"{'CCACHE_RECACHE=1 ' if planted else ''}ninja -C {BUILD} {' '.join(targets)}")
 
 
 class Invalid(Exception):
@@ -100,7 +101,7 @@ def catches(copy, plant, green):
     if (applied := copy.apply(plant)).returncode != 0:
         raise Invalid(f"the patch does not apply:\n{applied.stderr}")
     try:
-        code, output = copy.build(plant.targets)
+        code, output = copy.build(plant.targets, planted=True)
         if code != 0:
             raise Invalid(f"it does not build:\n{output[-3000:]}")
         return [command for command in plant.reds if copy.run(command, RED_SECONDS)[0] != 0]
