@@ -42,8 +42,8 @@ std::string NewIncidentId() {
   return absl::BytesToHexString({drawn.data() + used - kIncidentBytes, kIncidentBytes});
 }
 
-std::string RequestIdOf(const grpc::ServerContextBase& context) {
-  const auto [first, last] = context.client_metadata().equal_range(kRequestIdMetadata);
+std::string RequestIdOf(const ClientMetadata& metadata) {
+  const auto [first, last] = metadata.equal_range(kRequestIdMetadata);
   if (first != last && std::next(first) == last) {
     const std::string_view id(first->second.data(), first->second.size());
     if (!id.empty() && id.size() <= kMaxRequestIdLength && IsPrintable(id)) return std::string(id);
@@ -57,10 +57,9 @@ absl::StatusOr<std::string_view> TokenOfAuthorization(std::string_view value) {
   return value.substr(kScheme.size());
 }
 
-absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context) {
-  if (context.client_metadata().count(kBinaryAuthorization) > 0)
-    return Rejected("send authorization as text, not authorization-bin");
-  const auto [first, last] = context.client_metadata().equal_range(kAuthorization);
+absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const ClientMetadata& metadata) {
+  if (metadata.count(kBinaryAuthorization) > 0) return Rejected("send authorization as text, not authorization-bin");
+  const auto [first, last] = metadata.equal_range(kAuthorization);
   if (first == last) return std::optional<std::string_view>();
   if (std::next(first) != last) return Rejected("send exactly one authorization value");
   ASSIGN_OR_RETURN(const std::string_view token, TokenOfAuthorization({first->second.data(), first->second.size()}));

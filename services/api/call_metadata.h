@@ -4,8 +4,9 @@
 #ifndef KEYFERRY_SERVICES_API_CALL_METADATA_H_
 #define KEYFERRY_SERVICES_API_CALL_METADATA_H_
 
-#include <grpcpp/server_context.h>
+#include <grpcpp/support/string_ref.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,18 +15,21 @@
 
 namespace keyferry {
 
+// As ServerContextBase::client_metadata has it.
+using ClientMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+
 // Name of the metadata, in calls and in answers.
 inline constexpr char kRequestIdMetadata[] = "x-request-id";
 
 // The caller's, when it sent exactly one of 1 to 64 printable ASCII characters; a random one otherwise.
-std::string RequestIdOf(const grpc::ServerContextBase& context);
+std::string RequestIdOf(const ClientMetadata& metadata);
 
 // The token in a value of `authorization`: behind `Bearer `, in any case, all of the rest. Unauthenticated: another scheme.
 absl::StatusOr<std::string_view> TokenOfAuthorization(std::string_view value);
 
-// The token of `authorization: Bearer <token>`, valid as long as the context; nullopt when the call has no
+// The token of `authorization: Bearer <token>`, valid as long as the metadata; nullopt when the call has no
 // authorization. Unauthenticated: more than one value, `authorization-bin`, or another scheme.
-absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const grpc::ServerContextBase& context);
+absl::StatusOr<std::optional<std::string_view>> BearerTokenOf(const ClientMetadata& metadata);
 
 // 16 hex digits, random.
 std::string NewIncidentId();

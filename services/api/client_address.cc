@@ -1,7 +1,6 @@
 #include "services/api/client_address.h"
 
 #include <arpa/inet.h>
-#include <grpcpp/server_context.h>
 
 #include <algorithm>
 #include <cstring>
@@ -76,11 +75,11 @@ absl::StatusOr<std::unique_ptr<const ClientAddresses>> ClientAddresses::Create(
   return addresses;
 }
 
-std::string ClientAddresses::Of(const grpc::ServerContextBase& context) const {
+std::string ClientAddresses::OfCall(std::string_view peer, const ClientMetadata& metadata) const {
   std::vector<std::string_view> forwarded;
-  const auto [first, last] = context.client_metadata().equal_range(kForwardedForMetadata);
+  const auto [first, last] = metadata.equal_range(kForwardedForMetadata);
   for (auto value = first; value != last; ++value) forwarded.emplace_back(value->second.data(), value->second.size());
-  return Of(context.peer(), forwarded);
+  return Of(peer, forwarded);
 }
 
 std::string ClientAddresses::Of(std::string_view peer, const std::vector<std::string_view>& forwarded) const {

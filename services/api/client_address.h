@@ -13,10 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-
-namespace grpc {
-class ServerContextBase;
-}
+#include "services/api/call_metadata.h"
 
 namespace keyferry {
 
@@ -32,10 +29,10 @@ class ClientAddresses {
   // InvalidArgument: a proxy that is neither an address nor `unix`.
   static absl::StatusOr<std::unique_ptr<const ClientAddresses>> Create(const std::vector<std::string>& proxies);
 
-  // Of a call; empty when nobody knows: it came by a unix socket that is no proxy's, or its proxy did not say.
-  std::string Of(const grpc::ServerContextBase& context) const;
-  // `peer` as gRPC writes it: `ipv4:192.0.2.1:4711`, `ipv6:%5B2001:db8::1%5D:4711`, `unix:`. `forwarded`: values of
-  // x-forwarded-for, in order.
+  // Of a call; empty when nobody knows: it came by a unix socket that is no proxy's, or its proxy did not say. `peer`
+  // as gRPC writes it: `ipv4:192.0.2.1:4711`, `ipv6:%5B2001:db8::1%5D:4711`, `unix:`.
+  std::string OfCall(std::string_view peer, const ClientMetadata& metadata) const;
+  // `forwarded`: values of x-forwarded-for, in order.
   std::string Of(std::string_view peer, const std::vector<std::string_view>& forwarded) const;
 
  private:

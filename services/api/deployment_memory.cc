@@ -45,7 +45,7 @@ void DeploymentMemory::Remember(const DeployRequest& request, Answer answer) {
   if (question.empty()) return;
   const absl::MutexLock lock(&mutex_);
   if (WireBytesOf(answer.view) > kMaxDeploymentAnswerBytes) return;
-  std::ranges::stable_partition(answer.rows, [](const Precondition& row) { return row.revision == 0; });
+  std::stable_partition(answer.rows.begin(), answer.rows.end(), [](const Precondition& row) { return row.revision == 0; });
   // Under the lock: of an organization whose bell has rung already nothing gets in again.
   if (Holds(answer)) answers_.Insert(question, std::make_shared<const Remembered>(std::move(answer)));
 }

@@ -1,6 +1,7 @@
 #include "services/api/guard.h"
 
 #include <grpcpp/security/auth_context.h>
+#include <grpcpp/server_context.h>
 
 #include <atomic>
 #include <chrono>
@@ -124,7 +125,7 @@ class Call {
         reactor_(context->DefaultReactor()),
         books_(books),
         start_(books.clock.Monotonic()) {
-    audited.caller.request_id = RequestIdOf(*context);
+    audited.caller.request_id = RequestIdOf(context->client_metadata());
     context->AddInitialMetadata(kRequestIdMetadata, audited.caller.request_id);
   }
 
@@ -190,7 +191,7 @@ class AccessGuard final : public Guard {
 
   absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, std::string_view method,
                                const std::string& organization) override {
-    Caller caller{.request_id = RequestIdOf(context)};
+    Caller caller{.request_id = RequestIdOf(context.client_metadata())};
     const absl::Status status = HideHouseStates(Identify(context, method, organization, caller));
     books_.RecordDenial(method, caller, status);
     ReportCall(method, caller, status, absl::ZeroDuration());
@@ -257,7 +258,7 @@ class AccessGuard final : public Guard {
   // Who it is comes first: also a credential that has ended is recorded as its owner's.
   absl::Status CheckPeer(const PeerIdentity& peer, const grpc::CallbackServerContext& context, Caller& caller) {
     Become(CallerOf(peer), caller);
-    ASSIGN_OR_RETURN(const std::optional<std::string_view> token, BearerTokenOf(context));
+    ASSIGN_OR_RETURN(const std::optional<std::string_view> token, BearerTokenOf(context.client_metadata()));
     if (token) return Unauthenticated("this door knows its callers by certificate; send no authorization here");
     if (peer.expiry <= parts_.clock.Now()) return CertificateExpired();
     return CheckIdentity(caller.principal);
@@ -266,7 +267,7 @@ class AccessGuard final : public Guard {
   absl::Status AuthenticateByToken(const grpc::CallbackServerContext& context, Caller& caller) {
     const std::string address = AddressOf(context);
     if (parts_.limits != nullptr) RETURN_IF_ERROR(parts_.limits->AdmitAddress(address));
-    const absl::StatusOr<std::optional<std::string_view>> token = BearerTokenOf(context);
+    const absl::StatusOr<std::optional<std::string_view>> token = BearerTokenOf(context.client_metadata());
     if (!token.ok()) return Refused(token.status(), "", address, /*guessed=*/true);
     if (!*token)
       return Refused(Unauthenticated("no credential; send `authorization: Bearer <API key>`"), "", address, /*guessed=*/true);
@@ -289,7 +290,7 @@ class AccessGuard final : public Guard {
   }
 
   std::string AddressOf(const grpc::CallbackServerContext& context) const {
-    return parts_.addresses == nullptr ? "" : parts_.addresses->Of(context);
+    return parts_.addresses == nullptr ? "" : parts_.addresses->OfCall(context.peer(), context.client_metadata());
   }
 
   absl::StatusOr<Caller> Verify(std::string_view token, std::shared_ptr<const IdentifiedApiKey>* ended) {

@@ -57,6 +57,18 @@ TEST_F(RevokedIdentitiesTest, RevocationCountsFromItsAnswerOnAndForGood) {
   EXPECT_TRUE((*after_restart)->IsRevoked(kBob));
 }
 
+// The store's doorbell rings behind the answer.
+TEST_F(RevokedIdentitiesTest, RevocationCountsAlreadyInsideItsAnswer) {
+  bool revoked = false;
+  absl::Notification done;
+  identities().Revoke(kBob, "test", "gone", [&](const absl::StatusOr<NamedRevokedIdentity>&) {
+    revoked = identities().IsRevoked(kBob);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_TRUE(revoked);
+}
+
 TEST_F(RevokedIdentitiesTest, RevokingTwiceKeepsTheFirst) {
   ASSERT_THAT(scene_.RevokeIdentity(kBob), IsOk());
   const absl::Time first = identities().List()[0].row.revoke_time;

@@ -1,9 +1,13 @@
-// Who a caller says it is: SPIFFE ids, API keys and enrollment tokens, authorization metadata, addresses. What is taken
-// has exactly one spelling; nothing is repeated in an error.
+// Who a caller says it is: SPIFFE ids, API keys and enrollment tokens, addresses, and a call's metadata, which is read
+// from lines of `name=value` behind a line with the peer. What is taken has exactly one spelling; nothing is repeated
+// in an error.
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "libs/common/limits.h"
 #include "libs/rpc/spiffe_id.h"
 #include "services/api/api_keys.h"
 #include "services/api/call_metadata.h"
@@ -52,19 +56,59 @@ void CheckAuthorization(std::string_view text) {
   Require(text.ends_with(*token), "the token is the rest of the value");
 }
 
-void CheckAddress(std::string_view text) {
+const ClientAddresses& Addresses() {
   static const auto* const addresses = ClientAddresses::Create({"192.0.2.1", "2001:db8::1", "unix"})->release();
+  return *addresses;
+}
+
+void RequireAddress(const std::string& address) {
+  Require(address.empty() || address.find_first_not_of("0123456789abcdef.:/") == address.npos,
+          "an address holds nothing but an address");
+}
+
+void CheckAddress(std::string_view text) {
   const std::string canonical = CanonicalAddress(text);
   if (!canonical.empty()) {
     const std::string address = canonical.substr(0, canonical.find('/'));
     Require(CanonicalAddress(address) == canonical, "an address in its one spelling stays as it is");
   }
+  Require(ClientAddresses::Create({std::string(text)}).ok() == (!canonical.empty() || text == kUnixProxy),
+          "a proxy is an address, or whoever has the socket");
   const size_t half = text.find('\n');
   const std::string_view peer = text.substr(0, half);
   const std::string_view forwarded = half == text.npos ? std::string_view() : text.substr(half + 1);
-  const std::string of = addresses->Of(peer, {forwarded});
-  Require(of.empty() || of.find_first_not_of("0123456789abcdef.:/") == of.npos,
-          "an address holds nothing but an address");
+  RequireAddress(Addresses().Of(peer, {forwarded}));
+}
+
+// Its texts live as long as `lines`.
+ClientMetadata MetadataOf(const std::vector<std::string_view>& lines) {
+  ClientMetadata metadata;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const std::string_view name = lines[i].substr(0, lines[i].find('='));
+    const std::string_view value = lines[i].substr(std::min(name.size() + 1, lines[i].size()));
+    metadata.emplace(grpc::string_ref(name.data(), name.size()), grpc::string_ref(value.data(), value.size()));
+  }
+  return metadata;
+}
+
+void CheckCall(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (const absl::string_view line : absl::StrSplit(absl::string_view(text.data(), text.size()), '\n')) {
+    lines.emplace_back(line.data(), line.size());
+  }
+  const ClientMetadata metadata = MetadataOf(lines);
+  RequireAddress(Addresses().OfCall(lines[0], metadata));
+  const std::string id = RequestIdOf(metadata);
+  const bool fits = !id.empty() && id.size() <= kMaxRequestIdLength;
+  Require(fits && std::ranges::all_of(id, [](char c) { return c >= ' ' && c <= '~'; }),
+          "a request id is short and printable");
+  const auto token = BearerTokenOf(metadata);
+  if (!token.ok()) return RequireCleanError(token.status(), "UNAUTHENTICATED");
+  const auto [first, last] = metadata.equal_range("authorization");
+  Require(token->has_value() == (first != last), "a call without authorization has no token, and only that has none");
+  if (!token->has_value()) return;
+  Require(std::next(first) == last && first->second.ends_with(grpc::string_ref((*token)->data(), (*token)->size())),
+          "the token is the rest of the one value");
 }
 
 void Check(std::string_view text) {
@@ -73,6 +117,7 @@ void Check(std::string_view text) {
   CheckToken(text, kEnrollmentTokenPrefix);
   CheckAuthorization(text);
   CheckAddress(text);
+  CheckCall(text);
   if (const absl::Status domain = CheckTrustDomain(text); !domain.ok()) RequireSilent(domain);
 }
 

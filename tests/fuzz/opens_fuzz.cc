@@ -18,6 +18,8 @@
 namespace keyferry {
 namespace {
 
+constexpr size_t kManyRegions = 1100;
+
 SecretBytes Key(char byte) { return SecretBytes::Take(std::string(kKeyBytes, byte)); }
 
 std::vector<SecretBytes> TwoKeys() {
@@ -45,6 +47,7 @@ class Locks {
     AddEscrow();
     AddOldRow();
     OpenManySenders();
+    SealToManyRegions();
   }
   void CheckOthers(std::string_view bytes) {
     const bool has_keys_size = bytes.size() == kKeyBytes;
@@ -114,7 +117,8 @@ class Locks {
   }
   void AddOldRow() {
     const std::string row = RowSealer(Key('o'), clock_).Seal("value", "place");
-    Require(!rows_.IsUnderNewest(row) && rows_.IsUnderNewest(rows_.Seal("value", "place")), "it is known what is under the newest key");
+    Require(!rows_.IsUnderNewest(row) && rows_.IsUnderNewest(rows_.Seal("value", "place")),
+            "it is known what is under the newest key");
     Add(row, [this](std::string_view bytes) { return rows_.Open(bytes, "place").ok(); });
   }
   void OpenManySenders() const {
@@ -123,6 +127,18 @@ class Locks {
       Require(region_.OpenBox(box, "context").ok(), "each sender's box opens");
     }
     Require(region_.agreed_sender_count() <= kMaxAgreedSenders, "the memory of senders is bounded");
+  }
+
+  // More than a sender remembers, twice: those that it forgets because they are old, and those whose time is over.
+  void SealToManyRegions() const {
+    FakeClock clock;
+    const auto sender = SealedBoxSender::Create(clock);
+    for (int turn = 0; turn < 2; ++turn, clock.Advance(absl::Minutes(2))) {
+      for (size_t i = 0; i < kManyRegions; ++i) {
+        Require(sender->Seal(Sha256(std::to_string(i)), key_, "context").ok(), "a value is sealed to every region");
+      }
+      Require(region_.OpenBox(*sender->Seal(region_.public_key(), key_, "context"), "context").ok(), "and opens there");
+    }
   }
 
   const SecretBytes key_ = Key('k');

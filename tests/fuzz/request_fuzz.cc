@@ -5,19 +5,25 @@
 //   Header: value
 //
 //   BODY
+//
+// The header Api-Client-Data is the client data of the deployments that the API answers: another client may have put
+// anything there. Api-Refuses: the API says no, with this reason.
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "keyferry/v1/deployments.pb.h"
 #include "libs/common/error.h"
 #include "services/gateway/error_answer.h"
 #include "services/gateway/json_text.h"
 #include "services/gateway/routes.h"
 #include "services/gateway/testing/fake_api_calls.h"
+#include "services/gateway/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace keyferry {
@@ -25,6 +31,9 @@ namespace {
 
 using gateway::Answer;
 using gateway::Request;
+
+const std::map<std::string, absl::StatusCode, std::less<>> kRefusals = {
+    {"INVALID_REQUEST", absl::StatusCode::kInvalidArgument}, {"REQUEST_ID_REUSED", absl::StatusCode::kAlreadyExists}};
 
 bool HasSentinel(std::string_view text) { return text.find(kSentinel) != std::string_view::npos; }
 
@@ -38,13 +47,23 @@ class EndedStream final : public gateway::ApiStream {
 
 class AgreeingApi final : public gateway::ApiCalls {
  public:
-  gateway::asio::awaitable<absl::Status> CallRaw(const Request&, const char*, gateway::Repeat,
-                                                 const google::protobuf::Message& request, google::protobuf::Message&,
-                                                 absl::Duration timeout) override {
+  gateway::asio::awaitable<absl::Status> CallRaw(const Request& caller, const char*, gateway::Repeat,
+                                                 const google::protobuf::Message& request,
+                                                 google::protobuf::Message& answer, absl::Duration timeout) override {
     ++call_count;
     std::string bytes;
     Require(request.SerializeToString(&bytes), "what the API is asked can be sent");
     Require(timeout > absl::ZeroDuration() && timeout <= absl::Minutes(10), "a call has a deadline");
+    const auto refusal = kRefusals.find(caller.FindHeader("Api-Refuses").value_or(""));
+    if (refusal != kRefusals.end()) {
+      co_return MakeError(
+          refusal->second, "the API says no",
+          {.reason = refusal->first, .violations = {{"deployment.secret_set", "is not so"}, {"agent", "is not so"}}});
+    }
+    const std::string data(caller.FindHeader("Api-Client-Data").value_or(""));
+    auto* const deployment = google::protobuf::DynamicCastToGenerated<v1::Deployment>(&answer);
+    // What is no UTF-8 never gets into the store.
+    if (deployment != nullptr && gateway::FindInvalidUtf8(data) == std::string::npos) deployment->set_client_data(data);
     co_return absl::OkStatus();
   }
   gateway::asio::awaitable<absl::StatusOr<std::unique_ptr<gateway::ApiStream>>> Open(
