@@ -13,6 +13,7 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/synchronization/mutex.h"
 #include "cli/testing/fake_api.h"
 #include "keyferry/v1/environments.pb.h"
 #include "keyferry/v1/secret_sets.pb.h"
@@ -34,6 +35,8 @@ struct Outcome {
   std::string output;
 };
 
+constexpr char kSecret[] = "hunter2 \"q\" '=\\ \n\xc3\xbc$x";
+
 class ProgramTest : public testing::Test {
  protected:
   ProgramTest() {
@@ -47,6 +50,7 @@ class ProgramTest : public testing::Test {
     if (const std::string path = getenv("PATH"); path.rfind(bin, 0) != 0) setenv("PATH", (bin + ":" + path).c_str(), 1);
     api_.On<v1::SetSecretsRequest, v1::SetSecretsResponse>(
         "SecretSets/SetSecrets", [this](const auto& request, auto& response) {
+          const absl::MutexLock lock(&mutex_);
           written_.clear();
           for (const v1::SecretEntry& entry : request.entries()) written_[entry.key()] = entry.value();
           region_ = request.region();
@@ -57,6 +61,7 @@ class ProgramTest : public testing::Test {
         "Environments/GetEnvironment", [this](const auto& request, auto& response) {
           if (request.agent() != "agent" || request.organization() != "acme")
             return NotFound("DEPLOYMENT_NOT_FOUND", "no such deployment", "x");
+          const absl::MutexLock lock(&mutex_);
           for (const auto& [name, value] : environment_) {
             auto& variable = *response.add_variables();
             variable.set_name(name);
@@ -76,17 +81,32 @@ class ProgramTest : public testing::Test {
   }
 
   Entries WrittenBy(const std::string& script) {
-    written_.clear();
+    {
+      const absl::MutexLock lock(&mutex_);
+      written_.clear();
+    }
     const Outcome outcome = Shell(script);
     EXPECT_EQ(outcome.exit_code, 0) << script << "\n" << outcome.output;
+    const absl::MutexLock lock(&mutex_);
     return written_;
   }
 
+  std::string Region() {
+    const absl::MutexLock lock(&mutex_);
+    return region_;
+  }
+  void SetEnvironment(Entries environment) {
+    const absl::MutexLock lock(&mutex_);
+    environment_ = std::move(environment);
+  }
+
+  // Before the API, whose threads use them until it is shut down.
+  absl::Mutex mutex_;
+  Entries written_ ABSL_GUARDED_BY(mutex_);
+  std::string region_ ABSL_GUARDED_BY(mutex_);
+  Entries environment_ ABSL_GUARDED_BY(mutex_) = {{"MY_SECRET", kSecret}};
   TempDir directory_;
   FakeApi api_{directory_.File("api.sock")};
-  Entries written_;
-  std::string region_;
-  Entries environment_ = {{"MY_SECRET", "hunter2 \"q\" '=\\ \n\xc3\xbc$x"}};
 };
 
 // Each line is the guide's, with keyferry in the place of its program.
@@ -115,7 +135,7 @@ TEST_F(ProgramTest, EveryFormOfTheGuideSetsWhatItSays) {
   }
   EXPECT_EQ(WrittenBy("keyferry secrets set my-secrets SECRET_NAME secret-value --region us-east"),
             (Entries{{"SECRET_NAME", "secret-value"}}));
-  EXPECT_EQ(region_, "us-east");
+  EXPECT_EQ(Region(), "us-east");
 }
 
 TEST_F(ProgramTest, ABinaryFreeValueOfSixtyFourKibibytesSurvivesEveryWay) {
@@ -132,7 +152,7 @@ TEST_F(ProgramTest, ABinaryFreeValueOfSixtyFourKibibytesSurvivesEveryWay) {
 TEST_F(ProgramTest, RunGivesTheCommandTheValuesAndItsExitCode) {
   const Outcome outcome = Shell("keyferry run --agent agent -- bash -c 'printf %s \"$MY_SECRET\"; exit 42'");
   EXPECT_EQ(outcome.exit_code, 42);
-  EXPECT_EQ(outcome.output, environment_["MY_SECRET"]);
+  EXPECT_EQ(outcome.output, kSecret);
 }
 
 TEST_F(ProgramTest, RunPassesSignalsThrough) {
@@ -182,7 +202,7 @@ TEST_F(ProgramTest, RunWithACleanEnvironmentHasTheValuesAndSixNames) {
 }
 
 TEST_F(ProgramTest, RunNamesEveryKeyThatCannotBeAVariable) {
-  environment_ = {{"MY-KEY", "hunter2"}, {"9", "hunter2"}, {"OK", "fine"}};
+  SetEnvironment({{"MY-KEY", "hunter2"}, {"9", "hunter2"}, {"OK", "fine"}});
   const Outcome refused = Shell("keyferry run --agent agent -- true");
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.output, AllOf(HasSubstr("9, MY-KEY"), Not(HasSubstr("hunter2"))));
@@ -191,8 +211,9 @@ TEST_F(ProgramTest, RunNamesEveryKeyThatCannotBeAVariable) {
 }
 
 TEST_F(ProgramTest, RunRefusesAnEnvironmentThatTheSystemWouldRefuse) {
-  environment_.clear();
-  for (int i = 0; i < 8; ++i) environment_["K" + std::to_string(i)] = std::string(60 * 1024, 'x');
+  Entries environment;
+  for (int i = 0; i < 8; ++i) environment["K" + std::to_string(i)] = std::string(60 * 1024, 'x');
+  SetEnvironment(std::move(environment));
   EXPECT_EQ(Shell("keyferry run --agent agent -- true").exit_code, 0);
   const Outcome refused = Shell("ulimit -s 1024; keyferry run --agent agent -- true");
   EXPECT_EQ(refused.exit_code, 1);

@@ -38,6 +38,7 @@ class Reactor final : public grpc::ServerGenericBidiReactor {
   }
 
   void OnReadDone(bool ok) override {
+    const absl::MutexLock lock(&mutex_);
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::INTERNAL, "no request"));
     std::string bytes;
     const absl::Status status = answer_(context_, BytesOf(request_), bytes);
@@ -46,11 +47,16 @@ class Reactor final : public grpc::ServerGenericBidiReactor {
     response_ = grpc::ByteBuffer(&slice, 1);
     StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    // gRPC may hand it to another thread, which nothing but this orders for who looks on (TSan).
+    { const absl::MutexLock lock(&mutex_); }
+    delete this;
+  }
 
  private:
   grpc::GenericCallbackServerContext& context_;
   const Answer& answer_;
+  absl::Mutex mutex_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
 };

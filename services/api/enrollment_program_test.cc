@@ -184,10 +184,12 @@ TEST_F(EnrollmentProgramTest, AProvisionerEnrollsAndServesItsRegion) {
   EXPECT_EQ(enrolled->certificate.region(), kRegion);
   EXPECT_EQ(enrolled->certificate.spiffe_id(), "spiffe://keyferry.test/region/eu-1/provisioner/p1");
   const auto stream = Connect(scene_.InnerWith(enrolled->files), "p1");
-  const v1::Region region = GetRegion();
+  // A moment behind its welcome.
+  v1::Region region = GetRegion();
+  for (; region.provisioners_size() != 1 || !region.provisioners(0).connected(); region = GetRegion()) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
   EXPECT_EQ(region.sealing_key(), key_.public_key());
-  ASSERT_EQ(region.provisioners_size(), 1);
-  EXPECT_TRUE(region.provisioners(0).connected());
   EXPECT_TRUE(region.provisioners(0).has_enroll_time());
   EXPECT_FALSE(region.provisioners(0).has_revoke_time());
 }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "libs/common/testing/status_matchers.h"
 #include "libs/storage/keys.h"
@@ -55,7 +56,15 @@ class OrganizationDeletionTest : public testing::Test {
     deletion_ = OrganizationDeletion::Create({.deps = *background_,
                                               .beneath = *scene_.memory,
                                               .api_keys = *api_keys_,
-                                              .forget = [this](const std::string& name) { forgotten_ = name; }});
+                                              .forget = [this](const std::string& name) { SetForgotten(name); }});
+  }
+  void SetForgotten(const std::string& name) {
+    const absl::MutexLock lock(&mutex_);
+    forgotten_ = name;
+  }
+  std::string Forgotten() {
+    const absl::MutexLock lock(&mutex_);
+    return forgotten_;
   }
   // As a process would that dies right after the commit.
   void MarkOnly(const std::string& name) {
@@ -122,7 +131,8 @@ class OrganizationDeletionTest : public testing::Test {
   std::vector<std::unique_ptr<ClosableExecutor>> old_;
   std::unique_ptr<ClosableExecutor> process_;
   std::unique_ptr<OrganizationDeletion> deletion_;
-  std::string forgotten_;
+  absl::Mutex mutex_;
+  std::string forgotten_ ABSL_GUARDED_BY(mutex_);
 };
 
 TEST_F(OrganizationDeletionTest, NothingIsDeletedUnlessTheNameIsConfirmed) {
@@ -218,10 +228,10 @@ TEST_F(OrganizationDeletionTest, OfTheOrganizationItsNameStaysAndIsNeverGivenAga
     ASSERT_EQ(page->organizations.size(), 1U);
     EXPECT_EQ(page->organizations[0].name, "rival");
     // There is nothing to go on with.
-    forgotten_.clear();
+    SetForgotten("");
     Restart();
     ASSERT_THAT(deletion_->Start(), IsOk());
-    EXPECT_EQ(forgotten_, "");
+    EXPECT_EQ(Forgotten(), "");
   }
 }
 
@@ -232,7 +242,7 @@ TEST_F(OrganizationDeletionTest, ItsCountsAreForgotten) {
   ASSERT_THAT(Delete("acme", "acme"), IsOk());
   EXPECT_TRUE(Eventually([&] { return quotas_->CountOf("acme", QuotaKind::kSecretSets).value() == 0; }));
   EXPECT_THAT(quotas_->CountOf("acme", QuotaKind::kDeployments), IsOkAndHolds(0));
-  EXPECT_EQ(forgotten_, "acme");
+  EXPECT_TRUE(Eventually([&] { return Forgotten() == "acme"; }));
 }
 
 TEST_F(OrganizationDeletionTest, ItsAuditChainIsForOperatorsAlone) {

@@ -33,8 +33,8 @@ using testing::IsEmpty;
 using testing::Not;
 using Stream = std::unique_ptr<ApiStream>;
 
-constexpr absl::Duration kSoon = absl::Seconds(10);
-constexpr std::chrono::seconds kSoonChrono(10);
+constexpr absl::Duration kSoon = absl::Seconds(60);
+constexpr std::chrono::seconds kSoonChrono(60);
 
 void Await(const std::function<bool()>& condition) {
   const absl::Time deadline = absl::Now() + kSoon;

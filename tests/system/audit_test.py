@@ -147,9 +147,10 @@ class AuditCoverageTest(AuditCase):
         operator.ok("admin", "keys", "rotate", "--organization", "acme")
         operator.ok("admin", "keys", "rotate", "--root")
         operator.ok("admin", "backup")
+        self.elsewhere()
+        # Last: while a region's sets are sealed to its new key, the gate refuses.
         self.system.provisioner_command("rotate-key", self.system.keyring("us-west"))
         self.system.provisioners["us-west"].send(signal.SIGHUP)
-        self.elsewhere()
         self.await_record(None, method="Enrollment/CompleteSealingKeyChange")
         self.await_record(None, method="Enrollment/RenewCertificate")
         time.sleep(1)

@@ -62,6 +62,7 @@ void FakeEnrollment::Issue(const std::string& csr, v1::IssuedCertificate& issued
 
 grpc::Status FakeEnrollment::BeginEnrollment(grpc::ServerContext* call, const v1::EnrollmentRequest* request,
                                              v1::SealingKeyChallenge* challenge) {
+  const absl::MutexLock lock(&mutex_);
   if (const grpc::Status status = CheckToken(*call); !status.ok()) return status;
   if (!sealing_key.empty() && request->sealing_key() != sealing_key)
     return Refuse(absl::StatusCode::kFailedPrecondition, "SEALING_KEY_MISMATCH");
@@ -70,6 +71,7 @@ grpc::Status FakeEnrollment::BeginEnrollment(grpc::ServerContext* call, const v1
 
 grpc::Status FakeEnrollment::CompleteEnrollment(grpc::ServerContext* call, const v1::CompleteEnrollmentRequest* request,
                                                 v1::IssuedCertificate* issued) {
+  const absl::MutexLock lock(&mutex_);
   if (const grpc::Status status = CheckToken(*call); !status.ok()) return status;
   if (const grpc::Status status = CheckProof(request->proof()); !status.ok()) return status;
   token.clear();
@@ -80,6 +82,7 @@ grpc::Status FakeEnrollment::CompleteEnrollment(grpc::ServerContext* call, const
 
 grpc::Status FakeEnrollment::RenewCertificate(grpc::ServerContext*, const v1::RenewCertificateRequest* request,
                                               v1::IssuedCertificate* issued) {
+  const absl::MutexLock lock(&mutex_);
   Issue(request->csr(), *issued);
   return grpc::Status::OK;
 }
@@ -87,6 +90,7 @@ grpc::Status FakeEnrollment::RenewCertificate(grpc::ServerContext*, const v1::Re
 grpc::Status FakeEnrollment::BeginSealingKeyChange(grpc::ServerContext*,
                                                    const v1::BeginSealingKeyChangeRequest* request,
                                                    v1::SealingKeyChallenge* challenge) {
+  const absl::MutexLock lock(&mutex_);
   Challenge(request->sealing_key(), *challenge);
   const std::string present = sender_->Seal(sealing_key, present_secret_, challenge->context()).value();
   challenge->set_box(JoinBoxes(challenge->box(), present));
@@ -96,6 +100,7 @@ grpc::Status FakeEnrollment::BeginSealingKeyChange(grpc::ServerContext*,
 grpc::Status FakeEnrollment::CompleteSealingKeyChange(grpc::ServerContext*,
                                                       const v1::CompleteSealingKeyChangeRequest* request,
                                                       v1::CompleteSealingKeyChangeResponse*) {
+  const absl::MutexLock lock(&mutex_);
   if (request->proof() != JoinProofs(secret_, present_secret_).Access())
     return Refuse(absl::StatusCode::kPermissionDenied, "SEALING_KEY_NOT_PROVED");
   sealing_key = request->sealing_key();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/synchronization/mutex.h"
 #include "keyferry/v1/enrollment.grpc.pb.h"
 #include "services/provisioner/testing/identity_authority.h"
 
@@ -48,6 +49,8 @@ class FakeEnrollment final : public v1::Enrollment::Service {
   grpc::Status CheckProof(const std::string& proof) const;
   void Issue(const std::string& csr, v1::IssuedCertificate& issued) const;
 
+  // Of its own threads. What is public is set and read while no call is under way.
+  absl::Mutex mutex_;
   const std::string target_;
   const std::string roots_;
   const IdentityAuthority authority_;
