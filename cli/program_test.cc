@@ -272,11 +272,13 @@ class TerminalTest : public ProgramTest {
   TerminalTest() {
     api_.On<v1::SetImagePullSecretRequest, v1::SetSecretsResponse>("SecretSets/SetImagePullSecret",
                                                                    [this](const auto& request, auto&) {
+                                                                     const absl::MutexLock lock(&mutex_);
                                                                      auth_ = request.auth();
                                                                      return absl::OkStatus();
                                                                    });
     api_.On<v1::DeleteSecretSetRequest, v1::DeleteSecretSetResponse>("SecretSets/DeleteSecretSet",
                                                                      [this](const auto&, auto&) {
+                                                                       const absl::MutexLock lock(&mutex_);
                                                                        ++deleted_;
                                                                        return absl::OkStatus();
                                                                      });
@@ -286,15 +288,25 @@ class TerminalTest : public ProgramTest {
           return absl::OkStatus();
         });
   }
-  std::string auth_;
-  int deleted_ = 0;
+  std::string Auth() {
+    const absl::MutexLock lock(&mutex_);
+    return auth_;
+  }
+  int Deleted() {
+    const absl::MutexLock lock(&mutex_);
+    return deleted_;
+  }
+
+ private:
+  std::string auth_ ABSL_GUARDED_BY(mutex_);
+  int deleted_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 TEST_F(TerminalTest, TheTokenIsAskedForWithoutEcho) {
   const Outcome outcome =
       OnTerminal("keyferry secrets image-pull-secret pull ghcr.io", {{"Username", "user\n"}, {"Token: ", "hunter2\n"}});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_EQ(auth_, "dXNlcjpodW50ZXIy");
+  EXPECT_EQ(Auth(), "dXNlcjpodW50ZXIy");
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("user"), Not(HasSubstr("hunter2"))));
 }
 
@@ -303,16 +315,16 @@ TEST_F(TerminalTest, AnInterruptedPromptLeavesTheEchoOn) {
       OnTerminal("trap : INT; keyferry secrets image-pull-secret pull ghcr.io; echo code $?; stty -a",
                  {{"Username", "user\n"}, {"Token: ", "\x03"}});
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("code 130"), HasSubstr(" echo "), Not(HasSubstr(" -echo "))));
-  EXPECT_EQ(auth_, "");
+  EXPECT_EQ(Auth(), "");
 }
 
 TEST_F(TerminalTest, DeletingAsksFirst) {
   EXPECT_EQ(OnTerminal("keyferry secrets delete my-set", {{"[y/N]", "n\n"}}).exit_code, 1);
-  EXPECT_EQ(deleted_, 0);
+  EXPECT_EQ(Deleted(), 0);
   EXPECT_EQ(OnTerminal("keyferry secrets delete my-set", {{"[y/N]", "y\n"}}).exit_code, 0);
   EXPECT_EQ(OnTerminal("keyferry secrets delete my-set -s", {}).exit_code, 0);
   EXPECT_EQ(Shell("keyferry secrets delete my-set < /dev/null").exit_code, 0);
-  EXPECT_EQ(deleted_, 3);
+  EXPECT_EQ(Deleted(), 3);
 }
 
 TEST_F(TerminalTest, ColoursAreForTerminalsThatWantThem) {

@@ -77,6 +77,7 @@ class RefusalTest(unittest.TestCase):
         for program in PROGRAMS:
             self.refused(self.run_denied(f"deny:prctl:{PR_SET_DUMPABLE}", program), "process_still_dumpable", program)
 
+    @plain_build("limits")
     def test_when_core_dumps_stay_on(self):
         for program in PROGRAMS:
             self.refused(self.run_denied(f"deny:prlimit64:{resource.RLIMIT_CORE}", program), "core_dumps_not_disabled", program)

@@ -9,7 +9,7 @@ import select
 import subprocess
 import time
 
-from harness import BIN, SystemFailure
+from harness import ROOT, SystemFailure
 
 SCREEN_COLUMNS = "300"
 RUN_SECONDS = 90
@@ -52,7 +52,7 @@ class Screen:
 class PipecatClient:
     def __init__(self, version, url, key, organization, home, ca=None):
         self.version = version
-        self.python = BIN.parent / f"pipecat-{version}/bin/python"
+        self.python = ROOT / f"build/dev/pipecat-{version}/bin/python"
         if not self.python.exists():
             raise SystemFailure(f"{self.python} is missing; ./dev build installs it")
         program = self.python.parent / "pipecatcloud"
