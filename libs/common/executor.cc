@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "libs/common/returns_soon.h"
@@ -146,6 +147,44 @@ struct Strand::State {
   std::mutex mutex;
   std::deque<std::function<void()>> queue;
   bool running = false;
+
+  void WorkOff() {
+    std::unique_lock lock(mutex);
+    while (!queue.empty()) {
+      std::function<void()> next = std::move(queue.front());
+      queue.pop_front();
+      lock.unlock();
+      next();
+      next = nullptr;
+      lock.lock();
+    }
+    running = false;
+  }
+  void Drop() {
+    std::deque<std::function<void()>> dropped;
+    std::lock_guard lock(mutex);
+    dropped.swap(queue);
+    running = false;
+  }
+
+  // A strand's place in its executor's queue. What an executor that was closed drops takes the strand's work with it, which may hold the strand.
+  class Turn {
+   public:
+    explicit Turn(std::shared_ptr<Strand> strand) : strand_(std::move(strand)) {}
+    ~Turn() {
+      if (strand_ != nullptr) strand_->state_->Drop();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    void Take() {
+      const std::shared_ptr<Strand> strand = std::exchange(strand_, nullptr);
+      strand->state_->WorkOff();
+    }
+
+   private:
+    std::shared_ptr<Strand> strand_;
+  };
 };
 
 Strand::Strand(Executor& executor) : state_(new State{.executor = executor}) {}
@@ -160,18 +199,7 @@ void Strand::Run(std::function<void()> work) {
     if (state_->running) return;
     state_->running = true;
   }
-  state_->executor.Run([self = shared_from_this()] {
-    std::unique_lock lock(self->state_->mutex);
-    while (!self->state_->queue.empty()) {
-      std::function<void()> next = std::move(self->state_->queue.front());
-      self->state_->queue.pop_front();
-      lock.unlock();
-      next();
-      next = nullptr;
-      lock.lock();
-    }
-    self->state_->running = false;
-  });
+  state_->executor.Run([turn = std::make_shared<State::Turn>(shared_from_this())] { turn->Take(); });
 }
 
 void Strand::RunAfter(absl::Duration delay, std::function<void()> work) {

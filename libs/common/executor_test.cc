@@ -269,6 +269,23 @@ TEST_F(StrandTest, WorkRunFromItsOwnWorkComesLater) {
   EXPECT_EQ(order, "ab");
 }
 
+TEST(DroppedStrandTest, WorkThatItsExecutorDropsIsDestroyed) {
+  class Closed final : public Executor {
+   public:
+    void Run(std::function<void()>) override {}
+    void RunAfter(absl::Duration, std::function<void()>) override {}
+  } closed;
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> watched = held;
+  auto strand = Strand::Create(closed);
+  const std::weak_ptr<Strand> alive = strand;
+  for (int i = 0; i < 2; ++i) strand->Run([held, strand] {});
+  held.reset();
+  EXPECT_TRUE(watched.expired());
+  strand.reset();
+  EXPECT_TRUE(alive.expired());
+}
+
 TEST_F(StrandTest, QueuedWorkOutlivesTheLastPointer) {
   Countdown release(1), done(1);
   auto strand = Strand::Create(*pool_);
