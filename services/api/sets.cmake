@@ -11,7 +11,7 @@ keyferry_library(keyferry_api_scene
   PUBLIC keyferry_api_sets keyferry_api_regions GTest::gmock)
 keyferry_test(keyferry_api_sets_test
   SOURCES deployment_memory_test.cc deployments_test.cc paging_test.cc secret_sets_test.cc secret_values_test.cc set_concurrency_test.cc set_edits_test.cc
-          set_log_test.cc set_status_test.cc set_watch_test.cc transaction_test.cc
+          set_log_test.cc set_rings_test.cc set_status_test.cc set_watch_test.cc transaction_test.cc
   LINK keyferry_api_scene)
 keyferry_test(keyferry_api_sets_service_test
   SOURCES sets_service_test.cc

@@ -5,7 +5,6 @@
 #include <rocksdb/db.h>
 
 #include <condition_variable>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -17,9 +16,7 @@
 #include <vector>
 
 #include "keyferry/v1/secret_sets.grpc.pb.h"
-#include "libs/rpc/callback_pulse.h"
-#include "libs/rpc/credentials.h"
-#include "libs/rpc/server.h"
+#include "tests/bench/bench_server.h"
 
 namespace keyferry {
 namespace {
@@ -115,27 +112,14 @@ class BareSecretSets final : public v1::SecretSets::CallbackService {
 };
 
 int Serve(const std::string& certificate, const std::string& key, const std::string& directory, int rows, size_t bytes) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  const auto credentials = TlsServerCredentials({.certificate_chain = certificate, .private_key = key, .roots = ""});
-  if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
+  HoldSigterm();
   rocksdb::Options options;
   options.create_if_missing = true;
   rocksdb::DB* opened = nullptr;
   if (!rocksdb::DB::Open(options, directory, &opened).ok()) return std::fputs("cannot open RocksDB\n", stderr), 1;
   const std::unique_ptr<rocksdb::DB> database(opened);
   BareSecretSets sets(*database, rows, bytes);
-  const auto pulse = CallbackPulse::Start();
-  const auto server = RpcServer::Start({&sets}, {{.listener = {.address = "127.0.0.1:0"}, .credentials = *credentials}});
-  if (!server.ok()) return std::fprintf(stderr, "%s\n", server.status().ToString().c_str()), 1;
-  std::printf("%s\n", (*server)->addresses()[0].c_str());
-  std::fflush(stdout);
-  int received = 0;
-  sigwait(&ends, &received);
-  (*server)->Shutdown(absl::Seconds(1));
-  return 0;
+  return ServeUntilTerminated(certificate, key, {&sets});
 }
 
 }  // namespace

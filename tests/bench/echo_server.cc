@@ -3,14 +3,11 @@
 // prints its address.
 #include <grpcpp/grpcpp.h>
 
-#include <csignal>
 #include <cstdio>
 
 #include "keyferry/v1/deployments.grpc.pb.h"
 #include "keyferry/v1/secret_sets.grpc.pb.h"
-#include "libs/rpc/callback_pulse.h"
-#include "libs/rpc/credentials.h"
-#include "libs/rpc/server.h"
+#include "tests/bench/bench_server.h"
 
 namespace keyferry {
 namespace {
@@ -82,23 +79,8 @@ class EchoDeployments final : public v1::Deployments::CallbackService {
 
 int main(int count, char** arguments) {
   if (count != 3) return std::fputs("usage: echo_server CERTIFICATE KEY\n", stderr), 2;
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  const auto credentials =
-      keyferry::TlsServerCredentials({.certificate_chain = arguments[1], .private_key = arguments[2], .roots = ""});
-  if (!credentials.ok()) return std::fprintf(stderr, "%s\n", credentials.status().ToString().c_str()), 1;
+  keyferry::HoldSigterm();
   keyferry::EchoSecretSets secret_sets;
   keyferry::EchoDeployments deployments;
-  const auto pulse = keyferry::CallbackPulse::Start();
-  auto server = keyferry::RpcServer::Start({&secret_sets, &deployments},
-                                           {{.listener = {.address = "127.0.0.1:0"}, .credentials = *credentials}});
-  if (!server.ok()) return std::fprintf(stderr, "%s\n", server.status().ToString().c_str()), 1;
-  std::printf("%s\n", (*server)->addresses()[0].c_str());
-  std::fflush(stdout);
-  int received = 0;
-  sigwait(&ends, &received);
-  (*server)->Shutdown(absl::Seconds(1));
-  return 0;
+  return keyferry::ServeUntilTerminated(arguments[1], arguments[2], {&secret_sets, &deployments});
 }
