@@ -1,7 +1,11 @@
 #include "libs/common/executor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -9,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "libs/common/background_pool.h"
+#include "libs/common/log.h"
 #include "libs/common/returns_soon.h"
 
 namespace keyferry {
@@ -24,8 +30,14 @@ thread_local const void* worker_of = nullptr;
 
 class ThreadPool final : public Executor {
  public:
-  explicit ThreadPool(int thread_count) {
-    for (int i = 0; i < thread_count; ++i) threads_.emplace_back([this, &self = all_sleepers_.emplace_back()] { Work(self); });
+  // `begin`: what each thread does first.
+  explicit ThreadPool(int thread_count, void (*begin)() = [] {}) {
+    for (int i = 0; i < thread_count; ++i) {
+      threads_.emplace_back([this, &self = all_sleepers_.emplace_back(), begin] {
+        begin();
+        Work(self);
+      });
+    }
     timer_ = std::thread([this] { Time(); });
   }
 
@@ -138,9 +150,21 @@ class ThreadPool final : public Executor {
   std::thread timer_;
 };
 
+// On Linux of the thread alone, nice(2).
+void GiveWay() {
+  errno = 0;
+  if (nice(kBackgroundNiceness) != -1 || errno == 0) return;
+  static std::once_flag said;
+  std::call_once(said, [error = errno] {
+    Log(Severity::kWarning, "background_at_full_priority", {{"error", std::strerror(error)}, {"mend", "let the process call setpriority"}});
+  });
+}
+
 }  // namespace
 
 std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count); }
+
+std::unique_ptr<Executor> NewBackgroundPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count, GiveWay); }
 
 struct Strand::State {
   Executor& executor;

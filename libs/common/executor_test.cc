@@ -1,7 +1,9 @@
 #include "libs/common/executor.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "libs/common/background_pool.h"
 #include "libs/common/returns_soon.h"
 
 namespace keyferry {
@@ -51,6 +54,25 @@ TEST_F(ExecutorTest, RunRunsEverythingOnOtherThreads) {
     });
   }
   left.Wait();
+}
+
+int NicenessIn(Executor& pool) {
+  int niceness = -1;
+  Countdown done(1);
+  pool.Run([&] {
+    niceness = getpriority(PRIO_PROCESS, 0);
+    done.Down();
+  });
+  done.Wait();
+  return niceness;
+}
+
+TEST_F(ExecutorTest, OnlyABackgroundPoolsThreadsGiveWay) {
+  const int own = getpriority(PRIO_PROCESS, 0);
+  const std::unique_ptr<Executor> background = NewBackgroundPool(4);
+  EXPECT_EQ(NicenessIn(*background), std::min(own + kBackgroundNiceness, 19));
+  EXPECT_EQ(NicenessIn(*pool_), own);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own);
 }
 
 TEST_F(ExecutorTest, WhatAThreadGivesAwayAsItReturnsIsDoneAtTheLatestByIt) {

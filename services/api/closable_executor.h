@@ -6,6 +6,7 @@
 #define KEYFERRY_SERVICES_API_CLOSABLE_EXECUTOR_H_
 
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -15,7 +16,8 @@ namespace keyferry {
 
 class ClosableExecutor final : public Executor {
  public:
-  explicit ClosableExecutor(int thread_count) : pool_(NewThreadPool(thread_count)) {}
+  explicit ClosableExecutor(int thread_count) : ClosableExecutor(NewThreadPool(thread_count)) {}
+  explicit ClosableExecutor(std::unique_ptr<Executor> pool) : pool_(std::move(pool)) {}
 
   void Run(std::function<void()> work) override {
     const absl::ReaderMutexLock lock(&mutex_);

@@ -31,7 +31,7 @@ void RootRewrap::KeepLooking() {
 }
 
 void RootRewrap::Look() {
-  if (running_) return;
+  if (running_ || recording_count_ > 0) return;
   const absl::StatusOr<std::string> current = parts_.root_keys.CurrentId();
   if (!current.ok()) return Log(Severity::kWarning, "root_key_away", {{"error", current.status()}});
   if (*current == settled_id_) return;
@@ -57,7 +57,9 @@ absl::StatusOr<std::vector<std::string>> RootRewrap::OwnersUnderOthers(const std
 }
 
 void RootRewrap::Begin(std::shared_ptr<const AuditedCall> call, std::function<void(absl::Status)> done) {
+  ++recording_count_;
   Record(std::move(call), [self = shared_from_this(), done = std::move(done)](const absl::Status& recorded) {
+    --self->recording_count_;
     done(recorded);
     if (!recorded.ok()) return Log(Severity::kWarning, "rewrap_waits", {{"error", recorded}});
     FAILPOINT("rewrap.recorded");

@@ -49,6 +49,8 @@ class RootRewrap : public std::enable_shared_from_this<RootRewrap> {
   // Of the last round that was recorded.
   std::string recorded_id_;
   bool round_recorded_ = false;
+  // Records of rounds that are to begin are being written.
+  int recording_count_ = 0;
   // Of the round; running until `left_` is empty.
   std::string root_key_id_;
   std::vector<std::string> left_;

@@ -328,6 +328,14 @@ TEST_F(RootRotationTest, ANewRootKeyWrapsEveryOwnersKey) {
   EXPECT_EQ(CountAuditRecords(), 1);
 }
 
+TEST_F(RootRotationTest, LooksThatComeTogetherLeaveOneRecord) {
+  rotation_->Start();
+  AddRoot();
+  for (int i = 0; i < 20; ++i) rotation_->CheckRoot();
+  ASSERT_TRUE(Settles());
+  EXPECT_EQ(CountAuditRecords(), 1);
+}
+
 TEST_F(RootRotationTest, AStartFindsWhatAnotherRootKeyWraps) {
   AddRoot();
   rotation_->Start();

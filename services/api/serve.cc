@@ -22,11 +22,11 @@
 #include "services/api/backup_setup.h"
 #include "services/api/call_limits.h"
 #include "services/api/client_address.h"
-#include "services/api/closable_executor.h"
 #include "services/api/deployment_service.h"
 #include "services/api/enrollment.h"
 #include "services/api/enrollment_service.h"
 #include "services/api/enrollment_tokens.h"
+#include "services/api/executors.h"
 #include "services/api/fact_collector.h"
 #include "services/api/housekeeping.h"
 #include "services/api/identity_service.h"
@@ -64,21 +64,12 @@ int FailBarrier(const absl::Status& status, RootKeys& root_keys) {
               kExitKmsAway);
 }
 
-BackupSetup BackupSetupOf(const ApiOptions& options) {
-  return {.data_directory = options.data_directory,
-          .keyring_path = options.keyring,
-          .backup_directory = options.backup_directory,
-          .shred_ledger = options.shred_ledger,
-          .interval = options.backup_interval,
-          .retention = options.backup_retention};
-}
-
 // Members stand in the order in which they are made, each on those above it; the destructor takes them down the other way round.
 class ApiServer {
  public:
-  explicit ApiServer(const ApiOptions& options) : options_(options), ready_(options.ready_file), executor_(options.worker_thread_count) {}
-  // Also after a start that failed half-way: what runs on the executor uses the members.
-  ~ApiServer() { executor_.Close(); }
+  explicit ApiServer(const ApiOptions& options) : options_(options), ready_(options.ready_file), executors_(options.worker_thread_count) {}
+  // Also after a start that failed half-way: what runs on the executors uses the members.
+  ~ApiServer() { executors_.Close(); }
 
   // 0, or the exit code once it was said what is wrong.
   int Start() {
@@ -107,12 +98,12 @@ class ApiServer {
   std::optional<Keyring> keyring_;
   std::unique_ptr<KeyringRootKeys> keyring_root_keys_;
   std::optional<RootKeyProvider> root_;
-  // Outlives the store, whose last commits are answered while it closes.
-  ClosableExecutor executor_;
+  // Outlive the store, whose last commits are answered while it closes.
+  Executors executors_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<WriterTerm> term_;
   std::unique_ptr<Barrier> barrier_;
-  std::optional<Writer> writer_;
+  std::optional<Writer> writer_, background_writer_;
   std::optional<RunningAudit> audit_;
 
   std::unique_ptr<RegionAuthority> authority_;
@@ -125,7 +116,7 @@ class ApiServer {
   std::shared_ptr<void> revocations_;
   std::unique_ptr<SealedBoxSender> sender_;
   std::unique_ptr<Quotas> quotas_;
-  std::optional<UseCaseDeps> deps_;
+  std::optional<UseCaseDeps> deps_, background_deps_;
   std::unique_ptr<ApiKeys> api_keys_;
   std::unique_ptr<Organizations> organizations_;
   std::unique_ptr<Regions> regions_;
@@ -174,7 +165,8 @@ int ApiServer::OpenStore() {
   auto barrier = Barrier::Open(*store_, *root_->keys, term_->Get());
   if (!barrier.ok()) return FailBarrier(barrier.status(), *root_->keys);
   barrier_ = *std::move(barrier);
-  writer_.emplace(Writer{barrier_->store(), executor_, [this] { return term_->Get(); }});
+  writer_.emplace(Writer{barrier_->store(), executors_.calls, [this] { return term_->Get(); }});
+  background_writer_.emplace(Writer{barrier_->store(), executors_.background, writer_->term});
   return Take(StartAudit(options_.audit_directory, *keyring_, *writer_, *barrier_, clock_), audit_, kExitConfiguration);
 }
 
@@ -192,7 +184,7 @@ int ApiServer::OpenTrust() {
 
 int ApiServer::MakeUseCases() {
   directory_.emplace(RegionDirectory::Options{
-      .writer = *writer_,
+      .writer = *background_writer_,
       .clock = clock_,
       .on_rewind = [this] { term_->BeginNextLineage(); },
       .is_revoked = [this](const std::string& spiffe_id) { return revoked_identities_->IsRevoked(spiffe_id); }});
@@ -205,6 +197,7 @@ int ApiServer::MakeUseCases() {
                             .clock = clock_,
                             .region_connected = [this](const std::string& region) { return directory_->HasProvisioners(region); },
                             .quotas = quotas_.get()});
+  background_deps_.emplace(UseCaseDeps{*background_writer_, deps_->barrier, deps_->sender, clock_, deps_->region_connected, deps_->quotas});
   api_keys_ = ApiKeys::Create(*writer_, *keyring_, clock_);
   organizations_ = Organizations::Create(*deps_);
   regions_ = Regions::Create(*writer_, clock_, *directory_);
@@ -215,34 +208,34 @@ int ApiServer::MakeUseCases() {
                                               .tokens = *enrollment_tokens_,
                                               .revoked_identities = *revoked_identities_,
                                               .trust_domain = options_.trust_domain});
-  region_reseal_ = RegionReseal::Create(*deps_);
+  region_reseal_ = RegionReseal::Create(*background_deps_);
   enrollment_ = Enrollment::Create({.deps = *deps_,
                                     .tokens = *enrollment_tokens_,
                                     .authority = *authority_,
                                     .certificate_renewed = [this](const std::string& region, const std::string& id,
                                                                   absl::Time expiry) { directory_->ExtendCertificate(region, id, expiry); },
                                     .sealing_key_changed = [this](const std::string& region) { region_reseal_->Begin(region); }});
-  key_rotation_ = KeyRotation::Create({.writer = *writer_, .barrier = *barrier_, .root_keys = *root_->keys, .clock = clock_});
+  key_rotation_ = KeyRotation::Create({.writer = *background_writer_, .barrier = *barrier_, .root_keys = *root_->keys, .clock = clock_});
   limits_ = CallLimits::Create(options_.limits.calls, clock_, [this](const std::string& organization) {
     const auto found = organizations_->Get(organization);
     return found.ok() ? found->row.max_calls_per_second : 0;
   });
-  organization_deletion_ = OrganizationDeletion::Create({.deps = *deps_,
+  organization_deletion_ = OrganizationDeletion::Create({.deps = *background_deps_,
                                                          .beneath = *store_,
                                                          .api_keys = *api_keys_,
                                                          .forget = [this](const std::string& organization) { limits_->ForgetOrganization(organization); }});
   if (const absl::Status resumed = organization_deletion_->Start(); !resumed.ok()) return Fail(resumed, kExitStore);
   guard_ = NewGuard({.peers = *peers_,
                      .api_keys = *api_keys_,
-                     .executor = executor_,
+                     .executor = executors_.calls,
                      .clock = clock_,
                      .audit = audit_->trail.get(),
                      .limits = limits_.get(),
                      .enrollment_tokens = enrollment_tokens_.get(),
                      .revoked_identities = revoked_identities_.get(),
                      .addresses = addresses_.get()});
-  backups_ = StartBackups(BackupSetupOf(options_), *keyring_, *store_, *writer_, clock_);
-  shredder_ = Shredder::Start({.writer = *writer_,
+  backups_ = StartBackups(BackupSetupOf(options_), *keyring_, *store_, *background_writer_, clock_);
+  shredder_ = Shredder::Start({.writer = *background_writer_,
                                .clock = clock_,
                                .copies = BackupCheckpointsOf(BackupSetupOf(options_)),
                                .forget_after = backups_.shred_copier ? absl::InfiniteDuration() : kShredRowLife});
@@ -308,11 +301,11 @@ int ApiServer::OpenDoors() {
 }
 
 void ApiServer::StartJobs() {
-  KeepSweepingRequests(*writer_, clock_);
-  KeepSweepingApiKeys(*writer_, clock_);
-  KeepSweepingEnrollmentTokens(*writer_, *enrollment_tokens_);
-  KeepRefreshingRoots(executor_, *roots_);
-  KeepReportingReadiness(*server_, *root_->keys, executor_, draining_);
+  KeepSweepingRequests(*background_writer_, clock_);
+  KeepSweepingApiKeys(*background_writer_, clock_);
+  KeepSweepingEnrollmentTokens(*background_writer_, *enrollment_tokens_);
+  KeepRefreshingRoots(executors_.calls, *roots_);
+  KeepReportingReadiness(*server_, *root_->keys, executors_.calls, draining_);
   key_rotation_->Start();
   region_reseal_->Start();
 }
@@ -328,7 +321,7 @@ void ApiServer::ServeUntilStopped() {
   if (backups_.backups != nullptr) backups_.backups->Stop();
   server_->Shutdown(kShutdownPatience);
   metrics_ = nullptr;
-  executor_.Close();
+  executors_.Close();
   Log(Severity::kInfo, "stopped");
 }
 

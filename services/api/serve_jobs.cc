@@ -25,4 +25,13 @@ void ReadKeyringAgain(const ApiOptions& options, KeyringRootKeys& root_keys, Key
   rotation.CheckRoot();
 }
 
+BackupSetup BackupSetupOf(const ApiOptions& options) {
+  return {.data_directory = options.data_directory,
+          .keyring_path = options.keyring,
+          .backup_directory = options.backup_directory,
+          .shred_ledger = options.shred_ledger,
+          .interval = options.backup_interval,
+          .retention = options.backup_retention};
+}
+
 }  // namespace keyferry

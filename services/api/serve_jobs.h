@@ -1,4 +1,4 @@
-// What serve.cc keeps doing while it serves.
+// What serve.cc keeps doing while it serves, and what its flags say of a part.
 #ifndef KEYFERRY_SERVICES_API_SERVE_JOBS_H_
 #define KEYFERRY_SERVICES_API_SERVE_JOBS_H_
 
@@ -8,6 +8,7 @@
 #include "libs/crypto/root_keys.h"
 #include "libs/rpc/server.h"
 #include "services/api/api_options.h"
+#include "services/api/backup_setup.h"
 #include "services/api/key_rotation.h"
 
 namespace keyferry {
@@ -18,6 +19,9 @@ void KeepReportingReadiness(RpcServer& server, RootKeys& root_keys, Executor& ex
 
 // The operator has changed the keyring: the keys of the store are wrapped by its current root key from now on.
 void ReadKeyringAgain(const ApiOptions& options, KeyringRootKeys& root_keys, KeyRotation& rotation);
+
+// What the flags say of backups.
+BackupSetup BackupSetupOf(const ApiOptions& options);
 
 }  // namespace keyferry
 

@@ -1,9 +1,11 @@
 """Rows 8 and 9, and growth: what the API costs with 1 to 2,000 provisioners and with 1 k to 1 M sets. Their regions belong to a fleet (fleet.h)."""
 
+import json
 import os
 import shutil
 import time
 
+from harness import free_port
 from measure import Figure, Table, cpu_seconds, duration, median, number, resident_bytes
 from rig import BIN, Bench, Fleet, wait_for
 
@@ -156,7 +158,10 @@ def _make_filled(bench, count, target):
 
 
 def _move(directory):
-    """Settings name no path; what is left of processes that ran elsewhere goes."""
+    """Settings name no path; ports of its own, for two may run at once; what is left of processes that ran elsewhere goes."""
+    settings = directory / "system/settings.json"
+    known = json.loads(settings.read_text())
+    settings.write_text(json.dumps(known | {"ports": {name: free_port() for name in known["ports"]}}))
     for path in (directory / "system/logs").glob("*"):
         if path.suffix in (".pid", ".ready"):
             path.unlink()

@@ -1,49 +1,52 @@
 """One region with many sets is a new machine and is synced in full, beside calls of others."""
 
-import shutil
 import time
 
 from measure import Meter, peak_bytes, reset_peak, resident_bytes
 from rig import Bench, Fleet, wait_for
 from rows_scale import REGION, _copy_filled
-from steady import Steady, Windows, prioritize, spread
+from steady import BEHIND, Steady, Windows, prioritize, spread
 
 PATIENCE = 1800
 REST = 3
 
 
 def resync(directory, options):
-    """Windows of a resync that is under way, in turns with quiet ones; then one that runs to its end."""
-    filler = Bench(directory, options, regions=())
-    filler.options.refill = options.refill
-    place = directory / "filled"
-    _copy_filled(filler, options.sets, place)
-    bench = Bench(place, options, regions=())
-    bench.start()
+    """Windows of a resync that is under way, in turns with quiet ones and with the same one upon another API of the machine, which tells what sharing the cores costs; then one that
+    runs to its end."""
+    bench, decoy = (_filled(directory / name, options) for name in ("api", "decoy"))
     try:
-        _start_again(bench, options)
-        with Fleet(bench, niceness=options.priority) as fleet, Steady(bench, options) as steady:
-            windows = Windows(bench, steady, ("quiet", "resync"))
+        behind = options.priority + BEHIND
+        with Fleet(bench, niceness=behind) as fleet, Fleet(decoy, niceness=behind) as elsewhere, Steady(bench, options) as steady:
+            windows = Windows(bench, steady, ("quiet", "elsewhere", "resync"))
             for _ in range(options.rounds):
                 windows.measure("quiet", lambda: time.sleep(options.seconds))
-                events = windows.measure("resync", lambda: _resync_for(fleet, options.seconds))
-                bench.note(f"{events / options.seconds:,.0f} sets a second")
-                fleet.ask("connect 0")
-                time.sleep(REST)
+                for kind, its_fleet in (("elsewhere", elsewhere), ("resync", fleet)):
+                    events = windows.measure(kind, lambda its_fleet=its_fleet: _resync_for(its_fleet, options.seconds))
+                    bench.note(f"{kind}: {events / options.seconds:,.0f} sets a second")
+                    its_fleet.ask("connect 0")
+                    time.sleep(REST)
             _resync_to_its_end(bench, fleet, options)
             windows.report()
     finally:
         bench.close()
-    shutil.rmtree(place)
+        decoy.close()
 
 
-def _start_again(bench, options):
-    """With the store just read and written, so from the page cache."""
+def _filled(directory, options):
+    """An API that has just read and written its store, so with it in the page cache."""
+    directory.mkdir()
+    filler = Bench(directory, options, regions=())
+    filler.options.refill = options.refill
+    _copy_filled(filler, options.sets, directory / "filled")
+    bench = Bench(directory / "filled", options, regions=())
+    bench.start()
     bench.system.api.stop()
     begin = time.monotonic()
     bench.system.api.start()
     print(f"  start with {options.sets:,} sets: {time.monotonic() - begin:.2f} s, {resident_bytes(bench.system.api.pid) / 1e6:.0f} MB", flush=True)
     prioritize(bench.system.api.pid, options.priority)
+    return bench
 
 
 def _resync_for(fleet, seconds):

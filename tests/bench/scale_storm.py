@@ -4,13 +4,11 @@ import time
 
 from measure import cpu_seconds, peak_bytes
 from rig import Bench, Fleet
-from steady import Steady, Windows, prioritize, spread
+from steady import BEHIND, Steady, Windows, prioritize, spread
 
 PATIENCE = 600
 # Until what a storm left behind is gone.
 REST = 5
-# Their own handshakes are not to hold up the calls.
-BEHIND = 5
 
 
 def storm(directory, options):

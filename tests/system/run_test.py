@@ -48,7 +48,8 @@ class RunTest(SystemTest):
         process = subprocess.Popen([BIN / "keyferry", "run", "--agent", "agent", "--", "/bin/sleep", "30"], env=self.user.environment)
         try:
             directory = Path(f"/proc/{process.pid}")
-            wait_for(lambda: b"sleep" in (directory / "comm").read_bytes(), "the command runs")
+            # The kernel names the new program before its environment is there to read.
+            wait_for(lambda: b"sleep" in (directory / "comm").read_bytes() and (directory / "environ").read_bytes(), "the command runs")
             self.assertIn(SENTINEL.encode(), (directory / "environ").read_bytes())
             self.assertNotIn(SENTINEL.encode(), (directory / "cmdline").read_bytes())
         finally:

@@ -1,5 +1,6 @@
 """deploy/systemd: the units are well formed and closed, name only flags that exist, and let the programs make the calls that they need."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,12 +9,14 @@ import unittest
 from pathlib import Path
 
 import seccomp
-from case import SystemTest
+from case import SystemTest, plain_build
 from harness import BIN, ROOT, System
 
 UNITS = ROOT / "deploy/systemd"
 NAMES = ("keyferry-api", "keyferry-provisioner", "keyferry-gateway")
 MAX_EXPOSURE = 1.5
+# kBackgroundNiceness
+NICENESS = 10
 
 
 def unit(name):
@@ -68,6 +71,7 @@ class UnitTest(unittest.TestCase):
             self.assertEqual(setting(unit(name).read_text(), "RestartPreventExitStatus"), ["78"])
 
 
+@plain_build("tracer, which no unit lets through")
 class FilteredTest(SystemTest):
     """The daemons under the filters of their units."""
 
@@ -101,6 +105,12 @@ class FilteredTest(SystemTest):
         for daemon in self.system.daemons:
             status = Path(f"/proc/{daemon.pid}/status").read_text()
             self.assertIn("Seccomp:\t2", status, daemon.name)
+
+    def test_the_background_threads_of_the_api_may_give_way(self):
+        pid = self.system.api.pid
+        lowered = min(os.getpriority(os.PRIO_PROCESS, pid) + NICENESS, 19)
+        threads = [os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in os.listdir(f"/proc/{pid}/task")]
+        self.assertGreaterEqual(threads.count(lowered), 4)
 
 
 if __name__ == "__main__":

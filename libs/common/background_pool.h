@@ -1,0 +1,21 @@
+// Threads for work that gives way to others': where a core is wanted by both, the kernel serves this pool's threads with a tenth of its usual share.
+//
+// Thread safety: as executor.h.
+#ifndef KEYFERRY_COMMON_BACKGROUND_POOL_H_
+#define KEYFERRY_COMMON_BACKGROUND_POOL_H_
+
+#include <memory>
+
+#include "libs/common/executor.h"
+
+namespace keyferry {
+
+// Added to the process' own; sched(7): 110 of 1024 parts.
+inline constexpr int kBackgroundNiceness = 10;
+
+// As NewThreadPool. Where the process may not lower its priority (setpriority(2) refused by a seccomp filter) the threads run at the usual one, and it says so once.
+std::unique_ptr<Executor> NewBackgroundPool(int thread_count);
+
+}  // namespace keyferry
+
+#endif  // KEYFERRY_COMMON_BACKGROUND_POOL_H_
