@@ -16,6 +16,9 @@ inline constexpr int kBackgroundNiceness = 10;
 // As NewThreadPool. Where the process may not lower its priority (setpriority(2) refused by a seccomp filter) the threads run at the usual one, and it says so once.
 std::unique_ptr<Executor> NewBackgroundPool(int thread_count);
 
+// The calling thread gives way from now on, likewise: for a thread of one's own.
+void GiveWay();
+
 }  // namespace keyferry
 
 #endif  // KEYFERRY_COMMON_BACKGROUND_POOL_H_

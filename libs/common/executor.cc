@@ -150,6 +150,10 @@ class ThreadPool final : public Executor {
   std::thread timer_;
 };
 
+}  // namespace
+
+std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count); }
+
 // On Linux of the thread alone, nice(2).
 void GiveWay() {
   errno = 0;
@@ -159,10 +163,6 @@ void GiveWay() {
     Log(Severity::kWarning, "background_at_full_priority", {{"error", std::strerror(error)}, {"mend", "let the process call setpriority"}});
   });
 }
-
-}  // namespace
-
-std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count); }
 
 std::unique_ptr<Executor> NewBackgroundPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count, GiveWay); }
 

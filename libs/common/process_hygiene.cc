@@ -1,5 +1,6 @@
 #include "libs/common/process_hygiene.h"
 
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -54,6 +55,7 @@ void HardenProcess() {
   ForbidDumps();
   RaiseFileLimit();
   VerifyZeroingFree();
+  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
 }
 
 std::vector<std::string> OriginalEnvironment() {

@@ -6,6 +6,7 @@
 #ifndef KEYFERRY_COMMON_PROCESS_HYGIENE_H_
 #define KEYFERRY_COMMON_PROCESS_HYGIENE_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,14 @@ namespace keyferry {
 // Exit status when the process cannot be made safe (EX_CONFIG of sysexits.h).
 inline constexpr int kExitNotHardened = 78;
 
+inline constexpr size_t kMappedBytes = size_t{256} << 10;
+
 // 1. Core dumps off and /proc/PID/mem closed to others (RLIMIT_CORE, PR_SET_DUMPABLE).
 // 2. RLIMIT_NOFILE raised to its hard limit. Programs that this one starts inherit both limits.
 // 3. Frees blocks and looks whether they were overwritten, which linking this file brings about (zeroing_free.h).
 // 4. Turns absl's search for deadlocks off, which Debian builds in: it costs every lock of gRPC and ours a graph's lock, and belongs into tests.
+// 5. Blocks of kMappedBytes and more are mapped on their own and gone once freed (mallopt(3), M_MMAP_THRESHOLD). glibc would raise that bound with the first one freed, to 32 MiB: RocksDB's
+//    memtables, 2 MiB a piece, then lie in the threads' arenas among small blocks and leave holes, which were half of the API's memory after two hours.
 // When 1 or 3 fails, logs and exits with kExitNotHardened. A second call does the same again. Sanitizer builds, which
 // have a malloc of their own, leave 3 out.
 void HardenProcess();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -48,6 +49,26 @@ TEST(ProcessHygieneTest, TwiceIsAsGoodAsOnce) {
               HardenProcess();
               HardenProcess();
               return 0;
+            }),
+            0);
+}
+
+TEST(ProcessHygieneTest, LargeBlocksAreMappedOnTheirOwnHoweverManyWereFreed) {
+  if (!KEYFERRY_ZEROING_FREE) GTEST_SKIP() << "a sanitizer has a malloc of its own";
+  EXPECT_EQ(StatusOfChild([] {
+              HardenProcess();
+              const auto mapped_by = [](size_t size) {
+                const size_t before = mallinfo2().hblkhd;
+                void* const block = malloc(size);
+                asm volatile("" : : "r"(block) : "memory");
+                const size_t mapped = mallinfo2().hblkhd - before;
+                free(block);
+                return mapped;
+              };
+              mapped_by(8 * kMappedBytes);
+              const bool large = mapped_by(kMappedBytes) >= kMappedBytes;
+              const bool small = mapped_by(kMappedBytes - 1024) == 0;
+              return large && small ? 0 : 1;
             }),
             0);
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/common/backoff.h"
+#include "libs/common/background_pool.h"
 #include "libs/common/error.h"
 #include "libs/common/log.h"
 #include "libs/common/status_macros.h"
@@ -148,6 +149,7 @@ class ScheduledBackups final : public Backups {
   }
 
   void Run() {
+    GiveWay();
     const auto called = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ending_ || wanted_ != nullptr; };
     absl::MutexLock lock(&mutex_);
     while (true) {

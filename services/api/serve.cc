@@ -200,7 +200,7 @@ int ApiServer::MakeUseCases() {
   background_deps_.emplace(UseCaseDeps{*background_writer_, deps_->barrier, deps_->sender, clock_, deps_->region_connected, deps_->quotas});
   api_keys_ = ApiKeys::Create(*writer_, *keyring_, clock_);
   organizations_ = Organizations::Create(*deps_);
-  regions_ = Regions::Create(*writer_, clock_, *directory_);
+  regions_ = Regions::Create(*background_writer_, clock_, *directory_);
   enrollment_tokens_ = EnrollmentTokens::Create(*writer_, *keyring_, clock_);
   provisioners_ = RegionProvisioners::Create({.writer = *writer_,
                                               .clock = clock_,

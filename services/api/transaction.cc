@@ -46,10 +46,10 @@ class Run final : public std::enable_shared_from_this<Run> {
     if (!transaction.has_writes()) return done_(writer_.store.Head());
     if (const absl::Status admitted = Record(transaction); !admitted.ok()) return done_(admitted);
     FAILPOINT("transaction.before_commit");
-    // A call's body has a thread that may wait, and is at its end.
+    // A call's body has a thread that may wait, and is at its end; what comes after a conflict runs on the executor.
     std::optional<CommitHere> here;
     std::optional<ReturnsSoon> soon;
-    if (call_ != nullptr) {
+    if (call_ != nullptr && conflict_count_ == 0) {
       here.emplace();
       soon.emplace();
     }

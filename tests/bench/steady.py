@@ -1,5 +1,6 @@
 """Calls at a fixed rate beside a disturbance, and how their windows compare. steady_client.cc."""
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -19,7 +20,8 @@ BEHIND = 5
 def prioritize(pid, niceness):
     """All threads of a process; those that give way to the others go on doing so."""
     for thread in map(int, os.listdir(f"/proc/{pid}/task") if niceness else ()):
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
 class Steady:

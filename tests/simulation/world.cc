@@ -38,7 +38,7 @@ std::vector<ObjectId> AllObjects() {
 }
 
 World::World(uint64_t seed, Bug bug, bool print)
-    : scheduler_(seed, print), bug_(bug), oracles_(std::make_unique<Oracles>(*this)) {
+    : scheduler_(seed, print), oracles_(std::make_unique<Oracles>(*this)) {
   for (const std::string& region : regions_) {
     private_keys_[region].push_back(RegionKey::Generate());
     keyrings_[region] = std::make_unique<RegionKeys>(KeysOf(region, 1));

@@ -77,7 +77,6 @@ class World {
 
   Scheduler scheduler_;
   FaultCounts faults_{};
-  const Bug bug_;
   std::string failure_;
   const std::vector<std::string> regions_ = {"us-west", "us-east"};
   // The newest first.
