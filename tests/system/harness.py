@@ -48,16 +48,24 @@ def wait_for(condition, what, seconds=30.0, interval=0.02):
         time.sleep(interval)
 
 
+# Abstract names of the ports that this process was given: no other test's gets one of them.
+_claims = []
+
+
 def free_port():
     """A port below the ephemeral range, so that no outgoing connection sits on it while its server restarts."""
     while True:
         port = random.SystemRandom().randrange(12000, 32000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             try:
+                claim.bind(f"\0keyferry-test-port-{port}")
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                claim.close()
                 continue
+        _claims.append(claim)
+        return port
 
 
 # Before a command: it does not outlive a test that was killed. No preexec_fn, since gRPC's handlers around a fork() in Python would run with it.
