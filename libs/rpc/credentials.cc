@@ -141,7 +141,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> FixedTlsChannelCredent
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target,
                                           std::shared_ptr<grpc::ChannelCredentials> credentials) {
-  return grpc::CreateCustomChannel(target, std::move(credentials), HouseArguments());
+  return grpc::CreateCustomChannel(target, credentials, HouseArguments());
 }
 
 std::shared_ptr<grpc::Channel> NewUnsharedChannel(const std::string& target,
@@ -152,7 +152,7 @@ std::shared_ptr<grpc::Channel> NewUnsharedChannel(const std::string& target,
   // Also how long one attempt to connect may take.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kMaxReconnectMillis);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMillis);
-  return grpc::CreateCustomChannel(target, std::move(credentials), arguments);
+  return grpc::CreateCustomChannel(target, credentials, arguments);
 }
 
 }  // namespace keyferry

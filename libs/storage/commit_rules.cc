@@ -58,7 +58,9 @@ RowKey StampedKey(const Mutation& mutation, Revision revision) {
 }
 
 Revision RevisionAfter(const Commit& commit, const Mutation& mutation, Revision revision) {
-  return mutation.keep_revision ? PreconditionOn(commit, mutation.key)->revision : revision;
+  if (!mutation.keep_revision) return revision;
+  // CheckForm refused it without one. NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
+  return PreconditionOn(commit, mutation.key)->revision;
 }
 
 absl::Status StaleTerm(uint64_t asked, uint64_t current) {

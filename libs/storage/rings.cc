@@ -53,8 +53,8 @@ class Rings::Handle final : public Store::Subscription {
 std::unique_ptr<Store::Subscription> Rings::Subscribe(const RowKey& begin, const std::string& end,
                                                       std::function<void()> ring) {
   const Family next_family{static_cast<uint8_t>(static_cast<int>(begin.family) + 1)};
-  RowKey last = end.empty() ? RowKey{next_family, ""} : RowKey{begin.family, end};
-  auto subscriber = std::make_shared<Subscriber>(begin, std::max(begin, std::move(last)), std::move(ring));
+  const RowKey last = end.empty() ? RowKey{next_family, ""} : RowKey{begin.family, end};
+  auto subscriber = std::make_shared<Subscriber>(begin, std::max(begin, last), std::move(ring));
   absl::MutexLock lock(&mutex_);
   const auto past = AddEdge(subscriber->end());
   for (auto piece = AddEdge(begin); piece != past; ++piece) piece->second.covering.push_back(subscriber);

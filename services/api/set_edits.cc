@@ -113,16 +113,14 @@ absl::StatusOr<SetWriteAnswer> PlanRollback(Transaction& transaction, const UseC
 }
 
 absl::Status InUse(const SecretSet& set, std::vector<std::string> agents) {
-  const size_t named = std::min(agents.size(), kMaxUsesNamed);
+  const size_t count = agents.size(), named = std::min(count, kMaxUsesNamed);
   const std::string names = absl::StrJoin(agents.begin(), agents.begin() + named, ", ");
-  // Before the details are made: they take the names away.
   const std::string message =
-      absl::StrCat("secret set \"", set.name, "\" is bound by ", agents.size(),
-                   agents.size() == 1 ? " deployment: " : " deployments: ", names, named < agents.size() ? ", …" : "",
+      absl::StrCat("secret set \"", set.name, "\" is bound by ", count, count == 1 ? " deployment: " : " deployments: ", names, named < count ? ", …" : "",
                    "; delete them or bind another set first, or delete with force");
   return MakeError(absl::StatusCode::kAborted, message,
                    {.reason = "SECRET_SET_IN_USE",
-                    .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(agents.size())}},
+                    .metadata = {{"secretSet", set.name}, {"deploymentCount", absl::StrCat(count)}},
                     .blockers = std::move(agents)});
 }
 

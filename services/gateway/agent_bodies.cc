@@ -43,7 +43,9 @@ bool IsKept(std::string_view name) {
 // An empty text is nothing, as null is.
 bool IsGiven(const json& members, const char* name) {
   const auto member = members.find(name);
-  return member != members.end() && !member->is_null() && *member != "";
+  if (member == members.end() || member->is_null()) return false;
+  const auto* const text = member->get_ptr<const std::string*>();
+  return text == nullptr || !text->empty();
 }
 
 bool HasKeptSource(const json& kept) { return IsGiven(kept, "buildId") || IsGiven(kept, "git"); }
