@@ -1,10 +1,14 @@
 #include "libs/common/executor.h"
 
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdint>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -24,6 +28,19 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 // Adding more to the clock could overflow, and an infinite delay would be over at once.
 constexpr absl::Duration kLongestDelay = absl::Hours(24 * 365);
+
+// sched_attr of sched_setattr(2), version 0: its header contradicts glibc's.
+struct SchedulingAttributes {
+  uint32_t size = sizeof(SchedulingAttributes);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t niceness = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+static_assert(sizeof(SchedulingAttributes) == 48);
 
 // The pool that this thread works for.
 thread_local const void* worker_of = nullptr;
@@ -157,24 +174,31 @@ std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_uni
 // On Linux of the thread alone, nice(2).
 void GiveWay() {
   errno = 0;
-  if (nice(kBackgroundNiceness) != -1 || errno == 0) return;
-  static std::once_flag said;
-  std::call_once(said, [error = errno] {
-    Log(Severity::kWarning, "background_at_full_priority", {{"error", std::strerror(error)}, {"mend", "let the process call setpriority"}});
-  });
+  if (nice(kBackgroundNiceness) == -1 && errno != 0) {
+    static std::once_flag said;
+    std::call_once(said, [error = errno] {
+      Log(Severity::kWarning, "background_at_full_priority", {{"error", std::strerror(error)}, {"mend", "let the process call setpriority"}});
+    });
+  }
+  // glibc knows no wrapper. Where it may not, or where the kernel knows no slices, the thread is only served less.
+  const SchedulingAttributes attributes{.niceness = getpriority(PRIO_PROCESS, 0), .runtime = static_cast<uint64_t>(absl::ToInt64Nanoseconds(kBackgroundSlice))};
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 std::unique_ptr<Executor> NewBackgroundPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count, GiveWay); }
 
 struct Strand::State {
-  Executor& executor;
   std::mutex mutex;
+  Executor* executor;
   std::deque<std::function<void()>> queue;
   bool running = false;
+  // Whoever runs it gives it to the present executor before it takes up anything more.
+  bool moved = false;
 
-  void WorkOff() {
+  // Answers where the rest is to run; nullptr: nothing is left.
+  Executor* WorkOff() {
     std::unique_lock lock(mutex);
-    while (!queue.empty()) {
+    while (!queue.empty() && !moved) {
       std::function<void()> next = std::move(queue.front());
       queue.pop_front();
       lock.unlock();
@@ -182,13 +206,15 @@ struct Strand::State {
       next = nullptr;
       lock.lock();
     }
-    running = false;
+    moved = false;
+    running = !queue.empty();
+    return running ? executor : nullptr;
   }
   void Drop() {
     std::deque<std::function<void()>> dropped;
     std::lock_guard lock(mutex);
     dropped.swap(queue);
-    running = false;
+    running = moved = false;
   }
 
   // A strand's place in its executor's queue. What an executor that was closed drops takes the strand's work with it, which may hold the strand.
@@ -203,7 +229,7 @@ struct Strand::State {
 
     void Take() {
       const std::shared_ptr<Strand> strand = std::exchange(strand_, nullptr);
-      strand->state_->WorkOff();
+      if (Executor* const elsewhere = strand->state_->WorkOff()) strand->TakeTurnOn(*elsewhere);
     }
 
    private:
@@ -211,25 +237,41 @@ struct Strand::State {
   };
 };
 
-Strand::Strand(Executor& executor) : state_(new State{.executor = executor}) {}
+Strand::Strand(Executor& executor) : state_(new State{.executor = &executor}) {}
 Strand::~Strand() = default;
 
 std::shared_ptr<Strand> Strand::Create(Executor& executor) { return std::shared_ptr<Strand>(new Strand(executor)); }
 
 void Strand::Run(std::function<void()> work) {
+  Executor* executor = nullptr;
   {
     std::lock_guard lock(state_->mutex);
     state_->queue.push_back(std::move(work));
     if (state_->running) return;
     state_->running = true;
+    executor = state_->executor;
   }
-  state_->executor.Run([turn = std::make_shared<State::Turn>(shared_from_this())] { turn->Take(); });
+  TakeTurnOn(*executor);
+}
+
+void Strand::TakeTurnOn(Executor& executor) {
+  executor.Run([turn = std::make_shared<State::Turn>(shared_from_this())] { turn->Take(); });
 }
 
 void Strand::RunAfter(absl::Duration delay, std::function<void()> work) {
-  state_->executor.RunAfter(delay, [self = weak_from_this(), work = std::move(work)] {
+  Executor* executor = nullptr;
+  {
+    std::lock_guard lock(state_->mutex);
+    executor = state_->executor;
+  }
+  executor->RunAfter(delay, [self = weak_from_this(), work = std::move(work)] {
     if (const std::shared_ptr<Strand> strand = self.lock()) strand->Run(work);
   });
+}
+
+void Strand::MoveTo(Executor& executor) {
+  std::lock_guard lock(state_->mutex);
+  if (std::exchange(state_->executor, &executor) != &executor) state_->moved = state_->running;
 }
 
 }  // namespace keyferry

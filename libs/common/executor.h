@@ -33,10 +33,13 @@ class Strand : public std::enable_shared_from_this<Strand> {
   static std::shared_ptr<Strand> Create(Executor& executor);
   void Run(std::function<void()> work);
   void RunAfter(absl::Duration delay, std::function<void()> work);
+  // All that has not begun, and what comes later, runs there, likewise outlived; timers that run already stay where they are. Its own work may call it.
+  void MoveTo(Executor& executor);
   ~Strand();
 
  private:
   explicit Strand(Executor& executor);
+  void TakeTurnOn(Executor& executor);
   struct State;
   std::unique_ptr<State> state_;
 };

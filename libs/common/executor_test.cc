@@ -1,11 +1,15 @@
 #include "libs/common/executor.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -17,6 +21,8 @@
 
 namespace keyferry {
 namespace {
+
+using ::testing::AnyOf;
 
 constexpr absl::Duration kLong = absl::Hours(1);
 
@@ -73,6 +79,26 @@ TEST_F(ExecutorTest, OnlyABackgroundPoolsThreadsGiveWay) {
   EXPECT_EQ(NicenessIn(*background), std::min(own + kBackgroundNiceness, 19));
   EXPECT_EQ(NicenessIn(*pool_), own);
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own);
+}
+
+// Older kernels know no slices and answer 0.
+TEST_F(ExecutorTest, ABackgroundPoolsThreadsHaveALongSlice) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t niceness;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes{};
+  const std::unique_ptr<Executor> background = NewBackgroundPool(1);
+  Countdown done(1);
+  background->Run([&] {
+    syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0);
+    done.Down();
+  });
+  done.Wait();
+  EXPECT_EQ(attributes.size, sizeof attributes);
+  EXPECT_THAT(absl::Nanoseconds(attributes.runtime), AnyOf(absl::ZeroDuration(), kBackgroundSlice));
 }
 
 TEST_F(ExecutorTest, WhatAThreadGivesAwayAsItReturnsIsDoneAtTheLatestByIt) {
@@ -289,6 +315,48 @@ TEST_F(StrandTest, WorkRunFromItsOwnWorkComesLater) {
   });
   done.Wait();
   EXPECT_EQ(order, "ab");
+}
+
+TEST_F(StrandTest, WhatHasNotBegunMovesWithItInOrderAndOneAtATime) {
+  const auto other = NewThreadPool(2);
+  Executor* const executors[] = {pool_.get(), other.get()};
+  const auto strand = Strand::Create(*pool_);
+  constexpr int kWork = 20'000;
+  std::vector<int> order;
+  Countdown done(1);
+  for (int i = 0; i < kWork; ++i) {
+    strand->Run([&order, &executors, &strand, i] {
+      if (i % 7 == 0) strand->MoveTo(*executors[i % 2]);
+      order.push_back(i);
+    });
+    if (i % 13 == 0) strand->MoveTo(*executors[i % 2]);
+  }
+  strand->Run([&] { done.Down(); });
+  done.Wait();
+  std::vector<int> expected(kWork);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(order, expected);
+}
+
+TEST_F(StrandTest, AMoveByItsOwnWorkHoldsForTheNext) {
+  const auto background = NewBackgroundPool(1);
+  const auto strand = Strand::Create(*pool_);
+  std::vector<int> niceness;
+  Countdown done(3);
+  const auto note = [&] {
+    niceness.push_back(getpriority(PRIO_PROCESS, 0));
+    done.Down();
+  };
+  strand->Run([&] {
+    strand->Run(note);
+    strand->RunAfter(absl::ZeroDuration(), note);
+    note();
+    strand->MoveTo(*background);
+  });
+  done.Wait();
+  const int own = getpriority(PRIO_PROCESS, 0);
+  const int lower = std::min(own + kBackgroundNiceness, 19);
+  EXPECT_EQ(niceness, (std::vector<int>{own, lower, lower}));
 }
 
 TEST(DroppedStrandTest, WorkThatItsExecutorDropsIsDestroyed) {

@@ -9,13 +9,22 @@ namespace {
 constexpr size_t kPageSize = 64;
 constexpr int kCandidatesPerTurn = 64;
 
+// Whoever has much to catch up with gives way to calls, and to regions that keep up (docs/adr/2026-11-23-background-pool.md).
+void GiveWayIf(bool busy, const FeedSettings& settings) {
+  settings.strand->MoveTo(busy || settings.prompt == nullptr ? settings.writer.executor : *settings.prompt);
+}
+
 }  // namespace
 
 void EventFeed::Pump() {
   for (int turn = 0; turn < kCandidatesPerTurn; ++turn) {
-    if (stopped_ || draining_ || outbox_.blocked() || !Step()) return outbox_.Flush();
+    if (stopped_ || draining_ || outbox_.blocked() || !Step()) {
+      outbox_.Flush();
+      return GiveWayIf(resync_ || window_.full(), settings_);
+    }
   }
   outbox_.Flush();
+  GiveWayIf(true, settings_);
   settings_.strand->Run([self = shared_from_this()] { self->Pump(); });
 }
 

@@ -1,6 +1,7 @@
 // What an EventFeed does besides pumping: acks, full resyncs, bookmarks, audits.
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "keyferry/v1/provisioning.pb.h"
@@ -82,7 +83,8 @@ void EventFeed::Start(const RegionStateRow& state, Revision state_revision) {
 }
 
 void EventFeed::Stop() {
-  stopped_ = true;
+  if (std::exchange(stopped_, true)) return;
+  settings_.strand->MoveTo(settings_.writer.executor);
   doorbell_.reset();
   if (acks_) acks_->Stop();
   if (audit_) audit_->Stop();

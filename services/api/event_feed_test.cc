@@ -70,6 +70,33 @@ TEST_F(EventFeedTest, AWriteRingsTheDoorbellAndBecomesReady) {
   EXPECT_EQ(scene_.ReadinessOf(kRegion, kObject), Readiness::kReady);
 }
 
+TEST_F(EventFeedTest, OnlyARegionThatKeepsUpIsServedPromptly) {
+  provisioner_ = std::make_unique<FakeProvisioner>(region_, scene_.directory(), "p1");
+  v1::Hello hello = provisioner_->MakeHello();
+  hello.set_max_inflight_objects(3);
+  provisioner_->SayHello(hello);
+  scene_.executor().RunUntilIdle();
+  EXPECT_EQ(scene_.prompt_count(), 0) << "in a resync";
+  Settle(scene_, {provisioner_.get()});
+  const int synced = scene_.prompt_count();
+  for (int i = 0; i < 3; ++i) scene_.Write(kRegion, absl::StrCat("set-", i));
+  const std::vector<v1::Event> events = AllEvents();
+  ASSERT_EQ(events.size(), 3u);
+  const int full = scene_.prompt_count();
+  EXPECT_GT(full, synced);
+  scene_.Write(kRegion, "set-3");
+  scene_.Write(kRegion, "set-4");
+  provisioner_->Ack(events[0]);
+  std::vector<v1::Event> next = AllEvents();
+  ASSERT_EQ(next.size(), 1u);
+  EXPECT_EQ(scene_.prompt_count(), full) << "as much in flight as may be";
+  for (const v1::Event& event : {events[1], events[2], next[0]}) provisioner_->Ack(event);
+  Settle(scene_, {provisioner_.get()});
+  scene_.Write(kRegion, "set-5");
+  Settle(scene_, {provisioner_.get()});
+  EXPECT_GT(scene_.prompt_count(), full);
+}
+
 TEST_F(EventFeedTest, WhatWasWrittenWhileTheRegionWasAwayIsSentOnConnect) {
   const std::string payload = scene_.Write(kRegion, "my-set");
   Connect();

@@ -1,4 +1,4 @@
-// The two pools of the process: one for calls, and one for what serves many sets at a time and must not hold up a call: the regions' streams, rotations, deletions,
+// The two pools of the process: one for calls, and one for what serves many sets at a time and must not hold up a call: regions that catch up, rotations, deletions,
 // sweeps (docs/adr/2026-11-23-background-pool.md).
 //
 // Thread safety: as ClosableExecutor.
@@ -13,7 +13,7 @@ namespace keyferry {
 struct Executors {
   explicit Executors(int thread_count) : calls(thread_count), background(NewBackgroundPool(thread_count)) {}
 
-  // The background's last work may give some to the calls' pool.
+  // The background's last work may give some to the calls' pool; what goes the other way is dropped.
   void Close() {
     background.Close();
     calls.Close();

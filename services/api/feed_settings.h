@@ -51,6 +51,8 @@ enum class Ending : uint8_t { kOrderly, kDied };
 struct FeedSettings {
   Writer writer;
   const Clock& clock;
+  // As in OwnershipSettings.
+  Executor* prompt = nullptr;
   std::shared_ptr<Strand> strand;
   std::shared_ptr<RegionMemory> memory;
   std::string region;

@@ -42,6 +42,7 @@ struct RegionDirectory::State : std::enable_shared_from_this<RegionDirectory::St
     ownership = std::make_shared<RegionOwnership>(
         OwnershipSettings{.writer = options.writer,
                           .clock = options.clock,
+                          .prompt = options.prompt,
                           .random = options.random,
                           .rewound =
                               [weak, region, &executor = options.writer.executor](uint64_t revision) {

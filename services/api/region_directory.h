@@ -20,6 +20,8 @@ class RegionDirectory {
   struct Options {
     Writer writer;
     const Clock& clock;
+    // As in OwnershipSettings.
+    Executor* prompt = nullptr;
     // Makes the store's lineage the next one (Store::AcquireWriter(Lineage::kNext)), so that Writer::term tells the new term from then on.
     // Called on the executor, at most once at a time; may block.
     std::function<void()> on_rewind;

@@ -22,6 +22,8 @@ namespace keyferry {
 struct OwnershipSettings {
   Writer writer;
   const Clock& clock;
+  // Where a region's stream runs while it keeps up, since somebody may wait for what it does; with more to do it runs on the writer's. nullptr: always there.
+  Executor* prompt = nullptr;
   // 0 to 1. Any thread.
   std::function<double()> random;
   // A region knows this revision, above the ceiling. Any thread; must not block.

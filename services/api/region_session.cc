@@ -221,6 +221,7 @@ void RegionSession::Granted(uint64_t epoch, const RegionStateRow& state, Revisio
   transport_->Send(message);
   FeedSettings settings{.writer = ownership_->settings().writer,
                         .clock = ownership_->settings().clock,
+                        .prompt = ownership_->settings().prompt,
                         .strand = ownership_->shared_strand(),
                         .memory = ownership_->memory(),
                         .region = caller_.region,

@@ -186,6 +186,7 @@ int ApiServer::MakeUseCases() {
   directory_.emplace(RegionDirectory::Options{
       .writer = *background_writer_,
       .clock = clock_,
+      .prompt = &executors_.calls,
       .on_rewind = [this] { term_->BeginNextLineage(); },
       .is_revoked = [this](const std::string& spiffe_id) { return revoked_identities_->IsRevoked(spiffe_id); }});
   revocations_ = revoked_identities_->OnChange([this] { directory_->CheckRevoked(); });

@@ -31,6 +31,7 @@ def arguments():
     parser.add_argument("--rate", type=int, default=200, help="calls a second: two fifths gate, two fifths get, a tenth set, a tenth set and wait until READY")
     parser.add_argument("--priority", type=int, default=0, metavar="NICE",
                         help="of the API and of the calls beside; below 0 (root) where others use the machine, whose work would be measured")
+    parser.add_argument("--even", action="store_true", help="resync: also with the API's background threads at its calls' priority (root), which tells what their giving way is worth")
     parser.add_argument("--until-ended", action="store_true", help="slow: also how long until each kind of bad consumer was ended, some 4 minutes")
     parser.add_argument("--refill", action="store_true", help="make the stored sets anew")
     parser.add_argument("--quick", action="store_true", help="everything small: whether it runs, not how fast")

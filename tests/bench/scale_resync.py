@@ -1,14 +1,18 @@
 """One region with many sets is a new machine and is synced in full, beside calls of others."""
 
+import contextlib
+import os
 import time
 
 from measure import Meter, peak_bytes, reset_peak, resident_bytes
 from rig import Bench, Fleet, wait_for
 from rows_scale import REGION, _copy_filled
-from steady import BEHIND, Steady, Windows, prioritize, spread
+from steady import BEHIND, Steady, Windows, prioritize, schedule, spread
 
 PATIENCE = 1800
 REST = 3
+# Of the API's background threads; in seconds.
+NICENESS, SLICE = 10, 0.020
 
 
 def resync(directory, options):
@@ -18,16 +22,19 @@ def resync(directory, options):
     try:
         behind = options.priority + BEHIND
         with Fleet(bench, niceness=behind) as fleet, Fleet(decoy, niceness=behind) as elsewhere, Steady(bench, options) as steady:
-            windows = Windows(bench, steady, ("quiet", "elsewhere", "resync"))
+            fleets = {"elsewhere": elsewhere, "resync": fleet, **({"even": fleet} if options.even else {})}
+            windows = Windows(bench, steady, ("quiet", *fleets))
             for _ in range(options.rounds):
                 windows.measure("quiet", lambda: time.sleep(options.seconds))
-                for kind, its_fleet in (("elsewhere", elsewhere), ("resync", fleet)):
-                    events = windows.measure(kind, lambda its_fleet=its_fleet: _resync_for(its_fleet, options.seconds))
+                for kind, its_fleet in fleets.items():
+                    with _evenly(bench.system.api.pid) if kind == "even" else contextlib.nullcontext():
+                        events = windows.measure(kind, lambda its_fleet=its_fleet: _resync_for(its_fleet, options.seconds))
                     bench.note(f"{kind}: {events / options.seconds:,.0f} sets a second")
                     its_fleet.ask("connect 0")
                     time.sleep(REST)
             _resync_to_its_end(bench, fleet, options)
             windows.report()
+            windows.compare("resync", "elsewhere")
     finally:
         bench.close()
         decoy.close()
@@ -47,6 +54,16 @@ def _filled(directory, options):
     print(f"  start with {options.sets:,} sets: {time.monotonic() - begin:.2f} s, {resident_bytes(bench.system.api.pid) / 1e6:.0f} MB", flush=True)
     prioritize(bench.system.api.pid, options.priority)
     return bench
+
+
+@contextlib.contextmanager
+def _evenly(pid):
+    """The threads that give way do not, meanwhile. libs/common/background_pool.h."""
+    own = os.getpriority(os.PRIO_PROCESS, pid)
+    lowered = [thread for thread in map(int, os.listdir(f"/proc/{pid}/task")) if os.getpriority(os.PRIO_PROCESS, thread) > own]
+    schedule(lowered, own, 0)
+    yield
+    schedule(lowered, own + NICENESS, SLICE)
 
 
 def _resync_for(fleet, seconds):

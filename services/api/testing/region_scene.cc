@@ -35,6 +35,7 @@ void RegionScene::EndDirectory() {
 void RegionScene::OpenDirectory() {
   directory_ = std::make_unique<RegionDirectory>(RegionDirectory::Options{.writer = writer_,
                                                                           .clock = clock_,
+                                                                          .prompt = &prompt_,
                                                                           .on_rewind =
                                                                               [this] {
                                                                                 ++rewind_count_;

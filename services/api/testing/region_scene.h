@@ -34,6 +34,8 @@ class RegionScene {
   const Writer& writer() const { return writer_; }
   uint64_t lineage() const { return term_.lineage; }
   int rewind_count() const { return rewind_count_; }
+  // Of what regions' streams did since the scene began, what ran where those run that keep up.
+  int prompt_count() const { return prompt_.count; }
   double random = 1;
   // SPIFFE ids `spiffe://keyferry.test/region/<region>/provisioner/<id>` that count no longer.
   std::set<std::string> revoked;
@@ -61,8 +63,21 @@ class RegionScene {
   void OpenDirectory();
   void EndDirectory();
 
+  // The same executor, counted.
+  struct Prompt final : Executor {
+    explicit Prompt(Executor& beneath) : beneath(beneath) {}
+    void Run(std::function<void()> work) override {
+      ++count;
+      beneath.Run(std::move(work));
+    }
+    void RunAfter(absl::Duration delay, std::function<void()> work) override { beneath.RunAfter(delay, std::move(work)); }
+    Executor& beneath;
+    int count = 0;
+  };
+
   FakeClock clock_;
   ManualExecutor executor_;
+  Prompt prompt_{executor_};
   SteppedStore store_;
   Term term_;
   Writer writer_;
