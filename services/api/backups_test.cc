@@ -1,10 +1,15 @@
 #include "services/api/backups.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "libs/common/background_pool.h"
 #include "libs/common/testing/status_matchers.h"
 #include "services/api/testing/backup_scene.h"
 
@@ -100,6 +105,17 @@ TEST_F(BackupsTest, TheScheduleGoesOnFromTheNewestBackupAfterARestart) {
   EXPECT_GE(*backups->Status()->next_time, scene_.clock.Now() + absl::Hours(1) - absl::Minutes(1));
   scene_.clock.Advance(absl::Minutes(66));
   AwaitCount(*backups, 2);
+}
+
+TEST_F(BackupsTest, GiveWayToCalls) {
+  std::vector<int> niceness;
+  before_step_ = [&niceness](std::string_view) {
+    niceness.push_back(getpriority(PRIO_PROCESS, 0));
+    return absl::OkStatus();
+  };
+  const auto backups = Start();
+  ASSERT_THAT(Create(*backups), IsOk());
+  EXPECT_THAT(niceness, testing::AllOf(testing::Not(testing::IsEmpty()), testing::Each(std::min(getpriority(PRIO_PROCESS, 0) + kBackgroundNiceness, 19))));
 }
 
 TEST_F(BackupsTest, AFailureIsShownAndTriedAgain) {

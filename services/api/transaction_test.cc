@@ -9,8 +9,10 @@
 
 #include "libs/common/limits.h"
 #include "libs/common/testing/status_matchers.h"
+#include "libs/storage/commit_here.h"
 #include "services/api/call_scope.h"
 #include "services/api/testing/api_scene.h"
+#include "services/api/testing/interrupting_store.h"
 
 namespace keyferry {
 namespace {
@@ -63,6 +65,30 @@ TEST_F(TransactionTest, OfACallTheFirstAttemptRunsOnTheCallersThread) {
   }
   ASSERT_THAT(Run(plan), IsOk());
   EXPECT_NE(planned, std::this_thread::get_id());
+}
+
+// What comes after a conflict runs on the executor's timer, perhaps in the background, where the others' commits are not to wait for it.
+TEST_F(TransactionTest, OnlyTheFirstAttemptOfACallMayCommitOnItsThread) {
+  InterruptingStore interrupting(*store_);
+  const Writer writer{.store = interrupting, .executor = *executor_, .term = [this] { return term_; }};
+  const auto call = std::make_shared<const AuditedCall>(AuditedCall{.caller = {.organization = "acme"}, .method = "Service/Rpc"});
+  std::vector<bool> given;
+  interrupting.BeforeNextCommit([&] {
+    given.push_back(CommitHere::Take());
+    EXPECT_THAT(CommitAndWait(*store_, {.term = term_, .mutations = {{.key = kRow, .value = "between"}}}), IsOk());
+    interrupting.BeforeNextCommit([&] { given.push_back(CommitHere::Take()); });
+  });
+  const CallScope scope(call);
+  EXPECT_THAT(Await<absl::StatusOr<Revision>>([&](std::function<void(absl::StatusOr<Revision>)> done) {
+                const auto plan = [&](Transaction& transaction) -> absl::Status {
+                  RETURN_IF_ERROR(transaction.Read(kRow).status());
+                  transaction.Put(kRow, "mine");
+                  return absl::OkStatus();
+                };
+                RunTransaction(writer, plan, std::move(done));
+              }),
+              IsOk());
+  EXPECT_EQ(given, (std::vector<bool>{true, false}));
 }
 
 TEST_F(TransactionTest, WithoutWritesAnswersTheHead) {
