@@ -23,6 +23,8 @@ std::unique_ptr<Executor> NewBackgroundPool(int thread_count);
 
 // The calling thread gives way from now on, likewise: for a thread of one's own.
 void GiveWay();
+// Whether it does.
+bool GivesWay();
 
 }  // namespace keyferry
 

@@ -1,6 +1,5 @@
 #include "libs/common/executor.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +31,7 @@ constexpr absl::Duration kLongestDelay = absl::Hours(24 * 365);
 // sched_attr of sched_setattr(2), version 0: its header contradicts glibc's.
 struct SchedulingAttributes {
   uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = SCHED_OTHER;
+  uint32_t policy = 0;
   uint64_t flags = 0;
   int32_t niceness = 0;
   uint32_t priority = 0;
@@ -41,9 +40,11 @@ struct SchedulingAttributes {
   uint64_t period = 0;
 };
 static_assert(sizeof(SchedulingAttributes) == 48);
+constexpr uint64_t kKeepPolicy = 0x08;
 
 // The pool that this thread works for.
 thread_local const void* worker_of = nullptr;
+thread_local bool gives_way = false;
 
 class ThreadPool final : public Executor {
  public:
@@ -173,6 +174,7 @@ std::unique_ptr<Executor> NewThreadPool(int thread_count) { return std::make_uni
 
 // On Linux of the thread alone, nice(2).
 void GiveWay() {
+  gives_way = true;
   errno = 0;
   if (nice(kBackgroundNiceness) == -1 && errno != 0) {
     static std::once_flag said;
@@ -181,9 +183,13 @@ void GiveWay() {
     });
   }
   // glibc knows no wrapper. Where it may not, or where the kernel knows no slices, the thread is only served less.
-  const SchedulingAttributes attributes{.niceness = getpriority(PRIO_PROCESS, 0), .runtime = static_cast<uint64_t>(absl::ToInt64Nanoseconds(kBackgroundSlice))};
+  const SchedulingAttributes attributes{.flags = kKeepPolicy,
+                                        .niceness = getpriority(PRIO_PROCESS, 0),
+                                        .runtime = static_cast<uint64_t>(absl::ToInt64Nanoseconds(kBackgroundSlice))};
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
+
+bool GivesWay() { return gives_way; }
 
 std::unique_ptr<Executor> NewBackgroundPool(int thread_count) { return std::make_unique<ThreadPool>(thread_count, GiveWay); }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 
+#include "libs/common/background_pool.h"
 #include "libs/common/failpoint.h"
 #include "libs/common/log.h"
 #include "libs/storage/commit_here.h"
@@ -62,9 +63,9 @@ void AckQueue::Advance() {
   FAILPOINT("acks.before_commit");
   const bool few = batch->acks.size() <= kMaxAcksPlannedOnStrand;
   Executor& planner = few ? static_cast<Executor&>(at_once_) : writer_.executor;
-  // The strand's thread has nothing better to do than to make this commit, where no other is under way.
+  // The strand's thread has nothing better to do than to make this commit, where no other is under way; but others' commits are not to wait for a thread that gives way.
   std::optional<CommitHere> here;
-  if (few) here.emplace();
+  if (few && !GivesWay()) here.emplace();
   RunTransaction(
       {.store = writer_.store, .executor = planner, .term = writer_.term}, [batch](Transaction& transaction) { return batch->Plan(transaction); },
       [self = shared_from_this(), batch](absl::StatusOr<Revision> committed) {

@@ -38,7 +38,7 @@ ABSL_FLAG(std::string, shred_ledger, "",
 ABSL_FLAG(std::string, metrics_listen, "", "IP:port of GET /metrics, in the clear. Empty: none.");
 ABSL_FLAG(std::string, log_level, "info", "debug, info, warning or error.");
 ABSL_FLAG(std::string, ready_file, "", "Where to write the addresses, as JSON, once the process serves.");
-ABSL_FLAG(int, worker_threads, 0, "Threads that run calls, and as many that run streams and jobs behind them. 0: one for each core, at least 4.");
+ABSL_FLAG(int, worker_threads, 0, "Threads that run calls, and as many that run jobs and regions that catch up, behind them. 0: one for each core, at least 4.");
 
 namespace keyferry {
 namespace {

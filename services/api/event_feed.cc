@@ -8,11 +8,8 @@ namespace {
 
 constexpr size_t kPageSize = 64;
 constexpr int kCandidatesPerTurn = 64;
-
-// Whoever has much to catch up with gives way to calls, and to regions that keep up (docs/adr/2026-11-23-background-pool.md).
-void GiveWayIf(bool busy, const FeedSettings& settings) {
-  settings.strand->MoveTo(busy || settings.prompt == nullptr ? settings.writer.executor : *settings.prompt);
-}
+// So much a region may leave unsettled, failing or on its way, and keep up.
+constexpr int64_t kMaxUnsettledPrompt = 64;
 
 }  // namespace
 
@@ -20,11 +17,11 @@ void EventFeed::Pump() {
   for (int turn = 0; turn < kCandidatesPerTurn; ++turn) {
     if (stopped_ || draining_ || outbox_.blocked() || !Step()) {
       outbox_.Flush();
-      return GiveWayIf(resync_ || window_.full(), settings_);
+      return MoveStrand();
     }
   }
   outbox_.Flush();
-  GiveWayIf(true, settings_);
+  MoveStrand();
   settings_.strand->Run([self = shared_from_this()] { self->Pump(); });
 }
 
@@ -182,6 +179,14 @@ void EventFeed::Append(const Candidate& candidate, const DesiredState& desired, 
 void EventFeed::Sent() {
   outbox_.Sent();
   Pump();
+}
+
+// Whoever has much to do gives way to calls, and to regions that keep up (docs/adr/2026-11-23-background-pool.md).
+void EventFeed::MoveStrand() const {
+  if (stopped_ || settings_.prompt == nullptr) return;
+  const bool keeps_up =
+      !resync_ && !window_.full() && ready_.empty() && !outbox_.blocked() && !audit_->walking() && unsettled_count_ <= kMaxUnsettledPrompt;
+  settings_.strand->MoveTo(keeps_up ? *settings_.prompt : settings_.writer.executor);
 }
 
 bool EventFeed::Idle() const {

@@ -46,7 +46,6 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   // RegionState may ask for a full resync.
   void CheckResync();
   void BeginAudit();
-
   const EventWindow& window() const { return window_; }
   AckContext Context() const;
 
@@ -70,6 +69,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   void Retain(const Candidate& candidate, const PlacementRows& rows);
   void Append(const Candidate& candidate, const DesiredState& desired, Operation operation, std::string payload);
   bool Idle() const;
+  void MoveStrand() const;
   bool Check(const absl::Status& status);
 
   // Settling, syncing, marking: event_feed_settling.cc.
@@ -93,7 +93,6 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   std::unique_ptr<Store::Subscription> doorbell_;
   bool stopped_ = false;
   bool draining_ = false;
-
   // Handed out by a source, not yet sent.
   std::deque<Candidate> ready_;
   int source_ = 0;
@@ -106,7 +105,8 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   std::set<ObjectId> deferred_;
   EventSuspects suspects_;
   bool suspect_in_flight_ = false;
-
+  // As the last bookmark told.
+  int64_t unsettled_count_ = 0;
   // Every pending entry up to here was handed out.
   uint64_t scanned_head_ = 0;
   bool bookmark_due_ = true;

@@ -293,6 +293,7 @@ void EventFeed::SendBookmark() {
       SurveyUnsettled(settings_.writer.store, settings_.region, settings_.memory->low_water, Lineage());
   if (!Check(unsettled.status())) return;
   settings_.memory->low_water = unsettled->low_water;
+  unsettled_count_ = unsettled->count;
   last_bookmark_ = settings_.clock.Monotonic();
   bookmark_due_ = false;
   const uint64_t floor = unsettled->lowest_revision ? *unsettled->lowest_revision - 1 : head;

@@ -71,30 +71,63 @@ TEST_F(EventFeedTest, AWriteRingsTheDoorbellAndBecomesReady) {
 }
 
 TEST_F(EventFeedTest, OnlyARegionThatKeepsUpIsServedPromptly) {
-  provisioner_ = std::make_unique<FakeProvisioner>(region_, scene_.directory(), "p1");
-  v1::Hello hello = provisioner_->MakeHello();
-  hello.set_max_inflight_objects(3);
-  provisioner_->SayHello(hello);
-  scene_.executor().RunUntilIdle();
-  EXPECT_EQ(scene_.prompt_count(), 0) << "in a resync";
+  for (const auto& short_of : std::vector<std::function<void(v1::Hello&)>>{[](v1::Hello& hello) { hello.set_max_inflight_objects(3); },
+                                                                           [](v1::Hello& hello) { hello.set_max_inflight_bytes(3 * 1512); }}) {
+    const int before = scene_.prompt_count();
+    region_.Wipe(static_cast<char>('a' + before));
+    provisioner_ = std::make_unique<FakeProvisioner>(region_, scene_.directory(), "p1");
+    v1::Hello hello = provisioner_->MakeHello();
+    short_of(hello);
+    provisioner_->SayHello(hello);
+    scene_.executor().RunUntilIdle();
+    EXPECT_EQ(scene_.prompt_count(), before) << "in a resync";
+    Settle(scene_, {provisioner_.get()});
+    const int synced = scene_.prompt_count();
+    for (int i = 0; i < 3; ++i) scene_.Write(kRegion, absl::StrCat("set-", i), 1000);
+    const std::vector<v1::Event> events = AllEvents();
+    ASSERT_EQ(events.size(), 3u);
+    EXPECT_GT(scene_.prompt_count(), synced);
+    for (int i = 3; i < 6; ++i) scene_.Write(kRegion, absl::StrCat("set-", i), 1000);
+    scene_.executor().RunUntilIdle();
+    const int full = scene_.prompt_count();
+    provisioner_->Ack(events[0]);
+    const std::vector<v1::Event> next = AllEvents();
+    ASSERT_EQ(next.size(), 1u);
+    EXPECT_EQ(scene_.prompt_count(), full) << "as much in flight as may be";
+    for (const v1::Event& event : {events[1], events[2], next[0]}) provisioner_->Ack(event);
+    Settle(scene_, {provisioner_.get()});
+    scene_.Write(kRegion, "set-0");
+    Settle(scene_, {provisioner_.get()});
+    EXPECT_GT(scene_.prompt_count(), full);
+    Die();
+  }
+}
+
+TEST_F(EventFeedTest, AnAuditGivesWay) {
+  Connect();
+  scene_.Write(kRegion, "my-set");
   Settle(scene_, {provisioner_.get()});
-  const int synced = scene_.prompt_count();
-  for (int i = 0; i < 3; ++i) scene_.Write(kRegion, absl::StrCat("set-", i));
-  const std::vector<v1::Event> events = AllEvents();
-  ASSERT_EQ(events.size(), 3u);
-  const int full = scene_.prompt_count();
-  EXPECT_GT(full, synced);
-  scene_.Write(kRegion, "set-3");
-  scene_.Write(kRegion, "set-4");
-  provisioner_->Ack(events[0]);
-  std::vector<v1::Event> next = AllEvents();
-  ASSERT_EQ(next.size(), 1u);
-  EXPECT_EQ(scene_.prompt_count(), full) << "as much in flight as may be";
-  for (const v1::Event& event : {events[1], events[2], next[0]}) provisioner_->Ack(event);
+  const int before = scene_.background_count();
+  scene_.directory().BeginAudit(kRegion);
   Settle(scene_, {provisioner_.get()});
-  scene_.Write(kRegion, "set-5");
-  Settle(scene_, {provisioner_.get()});
-  EXPECT_GT(scene_.prompt_count(), full);
+  EXPECT_EQ(scene_.background_count(), before + 1);
+}
+
+TEST_F(EventFeedTest, ARegionWithMuchThatFailsGivesWay) {
+  for (const int failing : {64, 65}) {
+    Connect();
+    for (int i = 0; i < failing; ++i) {
+      const ObjectId object = SetNamed(absl::StrCat("set-", i));
+      region_.failing[object] = FailureOf(object, "SINK_FULL", false);
+      scene_.Write(kRegion, object.name);
+    }
+    PassTime(absl::Seconds(12));
+    const int before = scene_.prompt_count();
+    scene_.directory().BeginAudit(kRegion);
+    scene_.executor().RunUntilIdle();
+    EXPECT_EQ(scene_.prompt_count() > before, failing == 64) << failing;
+    Die();
+  }
 }
 
 TEST_F(EventFeedTest, WhatWasWrittenWhileTheRegionWasAwayIsSentOnConnect) {

@@ -54,12 +54,13 @@ void InventoryAudit::Stop() {
 
 void InventoryAudit::Walk(Step step) {
   step_ = step;
+  settings_.strand->MoveTo(settings_.writer.executor);
   scan_ = PlacementScan::OfAll(settings_.writer.store, settings_.region);
   WalkPage(run_);
 }
 
 void InventoryAudit::WalkPage(int run) {
-  if (run != run_ || (step_ != Step::kHash && step_ != Step::kCompare)) return;
+  if (run != run_ || !walking()) return;
   const absl::StatusOr<std::vector<ObjectId>> page = scan_->Next(kObjectsPerTurn);
   if (!page.ok()) {
     Log(Severity::kError, "inventory_not_compared", {{"region", settings_.region}, {"error", page.status()}});

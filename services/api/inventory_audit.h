@@ -40,6 +40,8 @@ class InventoryAudit : public std::enable_shared_from_this<InventoryAudit> {
   void Begin();
   void Received(const v1::Inventory& inventory);
   void Stop();
+  // Reads all that is placed in the region; in the background.
+  bool walking() const { return step_ == Step::kHash || step_ == Step::kCompare; }
 
  private:
   enum class Step : uint8_t { kIdle, kAwaitHashes, kHash, kAwaitEntries, kCompare };

@@ -30,8 +30,11 @@ std::shared_ptr<grpc::Channel> ApiChannels::New() {
   absl::MutexLock lock(&mutex_);
   if (identity_ != nullptr) {
     auto present = PresentCredentials(*identity_);
-    if (present.ok()) credentials_ = *std::move(present);
-    if (!present.ok()) Log(Severity::kError, "identity_unreadable", {{"error", present.status()}});
+    if (present.ok()) {
+      credentials_ = *std::move(present);
+    } else {
+      Log(Severity::kError, "identity_unreadable", {{"error", present.status()}});
+    }
   }
   return NewChannel(target_, credentials_);
 }

@@ -7,7 +7,7 @@ import time
 from measure import Meter, peak_bytes, reset_peak, resident_bytes
 from rig import Bench, Fleet, wait_for
 from rows_scale import REGION, _copy_filled
-from steady import BEHIND, Steady, Windows, prioritize, schedule, spread
+from steady import BEHIND, Steady, Windows, niceness_of, prioritize, schedule, spread
 
 PATIENCE = 1800
 REST = 3
@@ -60,7 +60,7 @@ def _filled(directory, options):
 def _evenly(pid):
     """The threads that give way do not, meanwhile. libs/common/background_pool.h."""
     own = os.getpriority(os.PRIO_PROCESS, pid)
-    lowered = [thread for thread in map(int, os.listdir(f"/proc/{pid}/task")) if os.getpriority(os.PRIO_PROCESS, thread) > own]
+    lowered = [thread for thread, niceness in niceness_of(pid).items() if niceness > own]
     schedule(lowered, own, 0)
     yield
     schedule(lowered, own + NICENESS, SLICE)

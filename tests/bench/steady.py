@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import errno
 import os
+import platform
 import statistics
 import struct
 import subprocess
@@ -12,7 +14,7 @@ from harness import DIE_WITH_PARENT
 from measure import Meter, duration, peak_bytes, reset_peak
 from rig import BIN, BenchFailure, Fleet, parse
 
-SCHED_SETATTR = 314
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}[platform.machine()]
 KINDS = ("gate", "get", "set", "ready")
 REGIONS = 4
 CONNECTIONS = 4
@@ -22,9 +24,18 @@ BEHIND = 19
 
 def prioritize(pid, niceness):
     """All threads of a process; those that give way to the others go on doing so."""
-    for thread in map(int, os.listdir(f"/proc/{pid}/task") if niceness else ()):
+    for thread, present in niceness_of(pid).items() if niceness else ():
         with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
+            os.setpriority(os.PRIO_PROCESS, thread, present + niceness)
+
+
+def niceness_of(pid):
+    """By thread."""
+    found = {}
+    for thread in map(int, os.listdir(f"/proc/{pid}/task")):
+        with contextlib.suppress(ProcessLookupError):
+            found[thread] = os.getpriority(os.PRIO_PROCESS, thread)
+    return found
 
 
 def schedule(threads, niceness, slice_seconds):
@@ -32,7 +43,7 @@ def schedule(threads, niceness, slice_seconds):
     attributes = struct.pack("<IIQiIQQQ", 48, os.SCHED_OTHER, 0, niceness, 0, round(slice_seconds * 1e9), 0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     for thread in threads:
-        if libc.syscall(SCHED_SETATTR, thread, attributes, 0) != 0:
+        if libc.syscall(SCHED_SETATTR, thread, attributes, 0) != 0 and ctypes.get_errno() != errno.ESRCH:
             raise BenchFailure(f"sched_setattr: {os.strerror(ctypes.get_errno())}; to raise a thread's priority takes root")
 
 

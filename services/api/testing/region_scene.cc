@@ -33,7 +33,7 @@ void RegionScene::EndDirectory() {
 }
 
 void RegionScene::OpenDirectory() {
-  directory_ = std::make_unique<RegionDirectory>(RegionDirectory::Options{.writer = writer_,
+  directory_ = std::make_unique<RegionDirectory>(RegionDirectory::Options{.writer = {.store = store_, .executor = background_, .term = writer_.term},
                                                                           .clock = clock_,
                                                                           .prompt = &prompt_,
                                                                           .on_rewind =

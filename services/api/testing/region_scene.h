@@ -34,8 +34,9 @@ class RegionScene {
   const Writer& writer() const { return writer_; }
   uint64_t lineage() const { return term_.lineage; }
   int rewind_count() const { return rewind_count_; }
-  // Of what regions' streams did since the scene began, what ran where those run that keep up.
+  // How often regions' streams went to work since the scene began, where those do that keep up, and where the others do.
   int prompt_count() const { return prompt_.count; }
+  int background_count() const { return background_.count; }
   double random = 1;
   // SPIFFE ids `spiffe://keyferry.test/region/<region>/provisioner/<id>` that count no longer.
   std::set<std::string> revoked;
@@ -64,8 +65,8 @@ class RegionScene {
   void EndDirectory();
 
   // The same executor, counted.
-  struct Prompt final : Executor {
-    explicit Prompt(Executor& beneath) : beneath(beneath) {}
+  struct Counted final : Executor {
+    explicit Counted(Executor& beneath) : beneath(beneath) {}
     void Run(std::function<void()> work) override {
       ++count;
       beneath.Run(std::move(work));
@@ -77,7 +78,7 @@ class RegionScene {
 
   FakeClock clock_;
   ManualExecutor executor_;
-  Prompt prompt_{executor_};
+  Counted prompt_{executor_}, background_{executor_};
   SteppedStore store_;
   Term term_;
   Writer writer_;

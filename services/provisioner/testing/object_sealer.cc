@@ -68,9 +68,10 @@ SealedDataKey ObjectSealer::SealKey(const DataKey& data_key) {
 
 RegionObject ObjectSealer::Wrap(ObjectId id, const std::string& uid, uint64_t revision, const SealedObject& sealed) {
   std::string bytes = SerializeSealedObject(sealed);
+  const std::string digest = Sha256(bytes);
   return {.id = std::move(id),
           .uid = uid,
-          .version = {.revision = revision, .operation = Operation::kApply, .digest = Sha256(bytes)},
+          .version = {.revision = revision, .operation = Operation::kApply, .digest = digest},
           .sealed_object = std::move(bytes)};
 }
 
