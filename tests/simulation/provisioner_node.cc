@@ -83,7 +83,7 @@ void ProvisionerNode::EndHere(bool& armed, Fault fault) {
 void ProvisionerNode::End(bool power) {
   now_->process.Kill();
   // It waits for work that runs no more.
-  now_->client.release();
+  (void)now_->client.release();
   if (!power) return;
   sink_.objects().clear();
   if (options_.bug == Bug::kAckBeforeCommit && !disk_.synced_rows.empty()) disk_.rows = disk_.synced_rows;

@@ -1,6 +1,7 @@
 #include "tests/simulation/sim_store.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
@@ -235,7 +236,7 @@ void SimStore::End(double kept_share) {
   }
   size_t written = 0;
   for (const Staged& staged : batch_) written += staged.done && staged.result.ok();
-  size_t kept = static_cast<size_t>(static_cast<double>(written) * kept_share + 0.5);
+  size_t kept = static_cast<size_t>(std::lround(static_cast<double>(written) * kept_share));
   if (kept < written) ++options_.faults[static_cast<size_t>(Fault::kUnsyncedDropped)];
   if (kept > 0) ++options_.faults[static_cast<size_t>(Fault::kTornTail)];
   for (const Staged& staged : batch_) {
