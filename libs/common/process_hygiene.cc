@@ -58,6 +58,13 @@ void HardenProcess() {
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
 }
 
+void KeepReturningMemory(Executor& executor) {
+  executor.RunAfter(kMemoryReturnInterval, [&executor] {
+    malloc_trim(0);
+    KeepReturningMemory(executor);
+  });
+}
+
 std::vector<std::string> OriginalEnvironment() {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) result.emplace_back(*entry);

@@ -2,13 +2,16 @@
 // copy values: so freed memory is overwritten, all of it. docs/adr/2026-11-22-zero-on-free tells why not by
 // glibc.malloc.perturb.
 //
-// Thread safety: call HardenProcess at the start of main, before any thread. OriginalEnvironment: as getenv.
+// Thread safety: call HardenProcess at the start of main, before any thread. OriginalEnvironment: as getenv. KeepReturningMemory: any thread.
 #ifndef KEYFERRY_COMMON_PROCESS_HYGIENE_H_
 #define KEYFERRY_COMMON_PROCESS_HYGIENE_H_
 
 #include <cstddef>
 #include <string>
 #include <vector>
+
+#include "absl/time/time.h"
+#include "libs/common/executor.h"
 
 namespace keyferry {
 
@@ -26,6 +29,11 @@ inline constexpr size_t kMappedBytes = size_t{256} << 10;
 // When 1 or 3 fails, logs and exits with kExitNotHardened. A second call does the same again. Sanitizer builds, which
 // have a malloc of their own, leave 3 out.
 void HardenProcess();
+
+// glibc keeps whole pages that are free between blocks that are not; after each interval the kernel gets them back (malloc_trim(3)), until the executor ends.
+// Holds each arena's lock for milliseconds: not for an executor whose threads give way.
+inline constexpr absl::Duration kMemoryReturnInterval = absl::Minutes(1);
+void KeepReturningMemory(Executor& executor);
 
 // The environment as `name=value`, for the programs that this one starts.
 std::vector<std::string> OriginalEnvironment();

@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 #include "libs/common/zeroing_free.h"
 
@@ -51,6 +53,37 @@ TEST(ProcessHygieneTest, TwiceIsAsGoodAsOnce) {
               return 0;
             }),
             0);
+}
+
+class HeldExecutor final : public Executor {
+ public:
+  void Run(std::function<void()>) override {}
+  void RunAfter(absl::Duration delay, std::function<void()> work) override {
+    EXPECT_EQ(delay, kMemoryReturnInterval);
+    next = std::move(work);
+  }
+  std::function<void()> next;
+};
+
+size_t ResidentBytes() {
+  size_t size = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(ProcessHygieneTest, PagesThatAreFreeBetweenOthersAreReturnedAgainAndAgain) {
+  if (!KEYFERRY_ZEROING_FREE) GTEST_SKIP() << "a sanitizer has a malloc of its own";
+  HeldExecutor executor;
+  KeepReturningMemory(executor);
+  for (int round = 0; round < 2; ++round) {
+    constexpr size_t kBlocks = 4000, kBlockBytes = 16 << 10;
+    std::vector<std::unique_ptr<std::string>> blocks(kBlocks);
+    for (auto& block : blocks) block = std::make_unique<std::string>(kBlockBytes, 'x');
+    for (size_t i = 0; i < kBlocks; i += 2) blocks[i].reset();
+    const size_t before = ResidentBytes();
+    std::exchange(executor.next, nullptr)();
+    EXPECT_LT(ResidentBytes() + kBlocks * kBlockBytes / 4, before);
+  }
 }
 
 TEST(ProcessHygieneTest, LargeBlocksAreMappedOnTheirOwnHoweverManyWereFreed) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/common/error.h"
 #include "libs/common/log.h"
+#include "libs/common/process_hygiene.h"
 #include "libs/common/ready_file.h"
 #include "libs/common/stop_signal.h"
 #include "libs/metrics/metrics_endpoint.h"
@@ -305,6 +306,7 @@ void ApiServer::StartJobs() {
   KeepSweepingRequests(*background_writer_, clock_);
   KeepSweepingApiKeys(*background_writer_, clock_);
   KeepSweepingEnrollmentTokens(*background_writer_, *enrollment_tokens_);
+  KeepReturningMemory(executors_.calls);
   KeepRefreshingRoots(executors_.calls, *roots_);
   KeepReportingReadiness(*server_, *root_->keys, executors_.calls, draining_);
   key_rotation_->Start();
