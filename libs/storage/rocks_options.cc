@@ -52,8 +52,6 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>
   // In pieces, within the cache: memory does not grow with the store (docs/adr/2026-11-23-memory-does-not-grow-with-the-store.md).
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.partition_filters = true;
-  table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;
   rocksdb::ColumnFamilyOptions options;

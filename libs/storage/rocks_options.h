@@ -1,4 +1,4 @@
-// How RocksDB is set up, and why. Included by rocks_database.cc alone.
+// How RocksDB is set up, and why. Included by rocks_database.cc and tests alone.
 #ifndef KEYFERRY_STORAGE_ROCKS_OPTIONS_H_
 #define KEYFERRY_STORAGE_ROCKS_OPTIONS_H_
 

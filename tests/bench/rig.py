@@ -98,14 +98,15 @@ class Bench:
 
 
 class Fleet:
-    """fleet_client on a pipe: provisioners that take everything and keep nothing. fleet.h. `address`: where the API is for them."""
+    """fleet_client on a pipe: provisioners that take everything and keep nothing. fleet.h. `address`: where the API is for them. `far`: they stand for other machines, and what
+    they use of this one's cores is what everybody else leaves."""
 
-    def __init__(self, bench, prefix="fleet", address=None, niceness=0):
+    def __init__(self, bench, prefix="fleet", address=None, niceness=0, far=False):
         self.scratch = bench.directory / f"fleet-{prefix}"
         self.scratch.mkdir(exist_ok=True)
-        self.process = subprocess.Popen([*DIE_WITH_PARENT, "nice", "-n", str(niceness), BIN / "fleet_client", address or bench.inner_address,
-                                         bench.system.certificates, prefix, self.scratch], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, "GRPC_VERBOSITY": "NONE"})
+        scheduled = ["chrt", "--idle", "0"] if far else ["nice", "-n", str(niceness)]
+        self.process = subprocess.Popen([*DIE_WITH_PARENT, *scheduled, BIN / "fleet_client", address or bench.inner_address, bench.system.certificates, prefix, self.scratch],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "GRPC_VERBOSITY": "NONE"})
 
     def ask(self, words):
         self.say(words)

@@ -7,7 +7,7 @@ import time
 from measure import Meter, peak_bytes, reset_peak, resident_bytes
 from rig import Bench, Fleet, wait_for
 from rows_scale import REGION, _copy_filled
-from steady import BEHIND, Steady, Windows, niceness_of, prioritize, schedule, spread
+from steady import Steady, Windows, niceness_of, prioritize, schedule, spread
 
 PATIENCE = 1800
 REST = 3
@@ -20,8 +20,7 @@ def resync(directory, options):
     runs to its end."""
     bench, decoy = (_filled(directory / name, options) for name in ("api", "decoy"))
     try:
-        behind = options.priority + BEHIND
-        with Fleet(bench, niceness=behind) as fleet, Fleet(decoy, niceness=behind) as elsewhere, Steady(bench, options) as steady:
+        with Fleet(bench, far=True) as fleet, Fleet(decoy, far=True) as elsewhere, Steady(bench, options) as steady:
             fleets = {"elsewhere": elsewhere, "resync": fleet, **({"even": fleet} if options.even else {})}
             windows = Windows(bench, steady, ("quiet", *fleets))
             for _ in range(options.rounds):

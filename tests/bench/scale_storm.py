@@ -4,7 +4,7 @@ import time
 
 from measure import cpu_seconds, peak_bytes
 from rig import Bench, Fleet
-from steady import BEHIND, Steady, Windows, prioritize, spread
+from steady import Steady, Windows, prioritize, spread
 
 PATIENCE = 600
 # Until what a storm left behind is gone.
@@ -20,7 +20,7 @@ def storm(directory, options):
     try:
         prioritize(bench.system.api.pid, options.priority)
         prioritize(decoy.system.api.pid, options.priority)
-        with Fleet(bench, "storm", niceness=options.priority + BEHIND) as fleet, Fleet(decoy, "storm", niceness=options.priority + BEHIND) as elsewhere:
+        with Fleet(bench, "storm", far=True) as fleet, Fleet(decoy, "storm", far=True) as elsewhere:
             for each, its_fleet in ((bench, fleet), (decoy, elsewhere)):
                 _connect(each, its_fleet, count)
             _cut_in_turns(bench, fleet, elsewhere, options)

@@ -18,8 +18,6 @@ SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}[platform.machine()]
 KINDS = ("gate", "get", "set", "ready")
 REGIONS = 4
 CONNECTIONS = 4
-# Added to the niceness of provisioners that are not the steady calls' own: they stand for other machines, and their own work is not to hold up the calls.
-BEHIND = 19
 
 
 def prioritize(pid, niceness):

@@ -109,9 +109,11 @@ class Daemon:
         check_sanitizers(self.process, self.name)
         self.ready_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*(() if self.lasting else DIE_WITH_PARENT), *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, env={"PATH": "/usr/bin:/bin", **self.environment})
+            # Only a lasting one gets a session of its own: to each session the kernel (sched_autogroup_enabled) gives as much of the cores as to any other, whatever its
+            # threads' niceness, and what a benchmark starts is to be scheduled as one.
+            own = {"start_new_session": True} if self.lasting else {"process_group": 0}
+            self.process = subprocess.Popen([*(() if self.lasting else DIE_WITH_PARENT), *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={"PATH": "/usr/bin:/bin", **self.environment}, **own)
         self.pid_file.write_text(str(self.process.pid))
         if wait:
             self.wait_ready()
